@@ -1,0 +1,50 @@
+"""skewkit: plant a training-serving skew, measure what it costs, and see whether the checks notice.
+
+The path, one module a step:
+
+    load -> inject -> check -> impact -> diagnose -> report
+
+    load.py           compare: tables and their roles become a case
+    injection.py      inject: what serving would have held under a skew, for a scope; skews/ holds every skew
+    checks/           what differs, measured; policy.py judges it
+    costs.py          impact: what the difference does to the model
+    (diagnosis.py)    the cause, by name: not in this version
+    report.py         result.json, and the page made from it
+
+pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported when first used: `import skewkit` reads nothing heavy.
+_HOME = {
+    "NotApplicable": "records",
+    "Roles": "records",
+    "Scope": "records",
+    "SkewkitError": "records",
+    "check": "pipeline",
+    "compare": "load",
+    "drill": "drills",
+    "examine": "pipeline",
+    "examples": "",
+    "impact": "pipeline",
+    "inject": "injection",
+    "read_policy": "policy",
+    "scenario": "scenarios",
+    "skews": "",
+    "undo": "injection",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'skewkit' has no attribute {name!r}; it has {', '.join(__all__)}")
+    home = _HOME[name]
+    return getattr(import_module(f".{home}", __name__), name) if home else import_module(f".{name}", __name__)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,43 @@
+"""Facts about columns: there or not, of which kind, turned constant, in which order. No statistics."""
+
+from __future__ import annotations
+
+from ..records import Case, Finding
+
+
+def schema(case: Case, policy):
+    """For each feature: missing, retyped, constant (1 or 0); for each pair of tables: new and reordered columns.
+
+    Whole and other numbers are one kind here: pandas itself turns integers into floats at the first null, and the null
+    share says so.
+    """
+    names = {id(t): n for n, t in case.tables.items()}
+    for change, (before, after) in case.changes.items():
+        was, now = (case.kinds[names[id(t)]] for t in (before, after))
+        n = len(after)
+        for f in case.roles.features:
+            if f in was:
+                yield _fact(change, f, "missing", f not in now, n)
+            if f in was and f in now:
+                yield _fact(change, f, "retyped", _plain(was[f]) != _plain(now[f]), n)
+                if "other" not in (was[f], now[f]):
+                    yield _fact(change, f, "constant", _one(after, f) and not _one(before, f), n)
+        # a label, a score or a time may stand on one side alone; only features are a promise
+        new = [f for f in case.roles.features if f in now and f not in was]
+        yield Finding("schema", change, None, "new", float(len(new)), "features", n)
+        order = [[c for c in t.columns if c in case.roles.features and c in was and c in now] for t in (before, after)]
+        yield _fact(change, None, "reordered", order[0] != order[1], n)
+
+
+def _plain(kind):
+    return "number" if kind == "integer" else kind
+
+
+def _one(table, feature):
+    """Whether a column holds one value, or nothing but nulls."""
+    d = table.distribution(feature)
+    return len(d.values) + (d.nulls > 0) <= 1
+
+
+def _fact(change, feature, statistic, is_so, n):
+    return Finding("schema", change, feature, statistic, float(is_so), "yes or no", n)

@@ -1,0 +1,173 @@
+"""Impact: what a difference between two tables does to the model. The same requests, scored as they were and as they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from .metrics import Measured, Reading, Scored, interval
+from .records import Case, Cost, NotApplicable, NotRun, SkewkitError
+
+DRAWS = 200
+ROWS = 200_000  # scored at most, the same keys on both sides
+VALUES = 12  # of a segment, most frequent first
+FEWEST = 200  # rows a segment's value needs
+CHANGES_ONLY = ("moved", "flips")  # metrics that mean nothing on one side alone
+
+
+def cost(case: Case, policy, seed: int = 0, draws: int = DRAWS) -> tuple[tuple[Cost, ...], tuple[NotRun, ...]]:
+    """The costs of a case, and what could not be measured with what to give for it.
+
+    Replayed against served over pairs by key, overall and by segment, with 95 percent intervals over replicates that
+    resample entities (days without them, rows without times), the same draw on both sides. Beside it the offline
+    validation score, where training has labels and predictions: serving cannot move it.
+    """
+    offline = tuple(_offline(case, policy, seed, draws))
+    if case.pairs is None:
+        return offline, (NotRun("impact", "no table holds the served requests a second time", "replayed, or replay"),)
+    try:
+        frame, before, after = _sides(case, seed)
+    except NotApplicable as e:
+        return offline, (NotRun("impact", str(e), "prediction in served and replayed, or model"),)
+    absent = (
+        () if before.labels is not None else (NotRun("impact", "the score waits for labels", "label, once it arrives"),)
+    )
+    reading = _reading(case, policy, before)
+    costs = list(_changed(before, after, None, case, reading, seed, draws))
+    for column in case.roles.segments:
+        for value, rows in _groups(frame, column):
+            parts = before.where(rows), after.where(rows)
+            costs += _changed(*parts, f"{column}={value}", case, reading, seed, draws)
+    return (*offline, *costs), absent
+
+
+def _changed(before, after, segment, case, reading, seed, draws):
+    """A Cost a metric: before, after, and their difference with its interval."""
+    if before.labels is not None:  # rows whose label has not come count for no metric
+        known = ~np.isnan(before.labels)
+        before, after = (before, after) if known.all() else (before.where(known), after.where(known))
+    if not len(before):
+        return
+    weights = before.draws(draws, seed)
+    was, now = (Measured(s, before, weights, reading).metrics(case.task) for s in (before, after))
+    for metric in was:
+        delta = now[metric][0] - was[metric][0]
+        low, high = interval(now[metric][1] - was[metric][1])
+        yield Cost(
+            metric, "skew", *map(_finite, (was[metric][0], now[metric][0], delta)), low, high, segment, len(before)
+        )
+
+
+def _offline(case, policy, seed, draws):
+    """The score the team saw before it deployed, on training's own labels and predictions."""
+    r, there = case.roles, case.training.columns
+    if r.label not in there or r.prediction not in there:
+        return
+    frame = case.training.frame([c for c in dict.fromkeys((r.label, r.prediction, r.entity, r.time)) if c in there])
+    frame = frame.dropna(subset=[r.label, r.prediction]).reset_index(drop=True)
+    if not len(frame) or frame[r.label].nunique() < 2:
+        return
+    labels, classes = _labels(frame[r.label], case)
+    side = Scored(_array(frame[r.prediction], case, classes), labels, clusters(frame, r))
+    for metric, (value, drawn) in (
+        Measured(side, side, side.draws(draws, seed), _reading(case, policy, side)).metrics(case.task).items()
+    ):
+        if metric not in CHANGES_ONLY:
+            yield Cost(metric, "offline", _finite(value), None, None, *interval(drawn), None, len(side))
+
+
+def _sides(case, seed):
+    """What is known of the paired requests, and both sides scored."""
+    r, amount = case.roles, case.cost.get("amount")
+    if case.model is None and not all(r.prediction in t.columns for t in case.pairs.tables):
+        raise NotApplicable("replayed requests have no score to compare with")
+    features = r.features if case.model is not None else (r.prediction,)
+    shared = [c for c in dict.fromkeys((*r.segments, r.entity, r.time, r.label, amount)) if c]
+    replayed, served = case.pairs.frames(dict.fromkeys((*features, *shared)), ROWS, seed)
+    if lost := [f for f in features if f not in replayed or f not in served]:
+        raise NotApplicable(f"the model cannot score without {', '.join(lost)}")
+    frame = pd.DataFrame({c: served[c] if c in served else replayed[c] for c in shared if c in served or c in replayed})
+    frame.index = served.index
+    labels, classes = _labels(frame[r.label], case) if r.label in frame else (None, None)
+    price = None
+    if case.cost:
+        scale = frame[amount].to_numpy(float) if amount else 1.0
+        price = float(case.cost.get("false_negative", 0)) * scale * np.ones(len(frame))
+    sides = []
+    for rows in (replayed, served):
+        scores = case.model(rows[list(features)].copy()) if case.model is not None else rows[r.prediction]
+        if len(scores) != len(rows):
+            raise SkewkitError(f"the model gave {len(scores)} scores for {len(rows)} rows; it gives one a row")
+        if case.task == "multiclass" and classes is None:
+            classes = _classes(scores)
+        sides.append(Scored(_array(scores, case, classes), labels, clusters(frame, r), price))
+    if case.model is None and any(np.isnan(s.scores).any() for s in sides):
+        known = ~np.any([np.isnan(s.scores.reshape(len(s), -1)).any(1) for s in sides], axis=0)
+        frame, sides = frame[known], [s.where(known) for s in sides]
+    if not len(frame):
+        raise NotApplicable("no paired request has a score on both sides")
+    return frame, *sides
+
+
+def clusters(frame: pd.DataFrame, roles) -> np.ndarray:
+    """The number of each row's cluster, shape (n,): its entity, else the day (UTC) it was asked, else itself."""
+    if roles.entity in frame:
+        codes = pd.factorize(frame[roles.entity].astype(object), use_na_sentinel=False)[0]
+    elif roles.time in frame:
+        codes = pd.factorize(frame[roles.time].dt.floor("D"), use_na_sentinel=False)[0]
+    else:
+        codes = np.arange(len(frame))
+    return codes.astype("int64")
+
+
+def _labels(column, case):
+    """Labels as numbers with NaN for those that have not come, and the classes' names for multiclass."""
+    if column.isna().all():
+        return None, None
+    if case.task == "multiclass":
+        classes = sorted(column.dropna().unique(), key=str)
+        codes = pd.Index(classes).get_indexer(column).astype(float)
+        return np.where(column.isna(), np.nan, codes), classes
+    try:
+        values = column.astype(float).to_numpy(float, na_value=np.nan)
+    except (ValueError, TypeError):
+        raise SkewkitError(
+            f"label {column.name!r} holds {column.dropna().unique()[:3].tolist()}; write it as a number"
+        ) from None
+    if case.task == "binary" and not set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0}:
+        raise SkewkitError(f"label {column.name!r} holds other values than 0 and 1; give task=multiclass or regression")
+    return values, None
+
+
+def _classes(scores):
+    return list(scores.columns) if isinstance(scores, pd.DataFrame) else sorted(pd.unique(scores), key=str)
+
+
+def _array(scores, case, classes):
+    """Scores as numbers; for multiclass a column a class, 1 at the predicted one when only that is known."""
+    if case.task != "multiclass":
+        return np.asarray(scores, float)
+    if isinstance(scores, pd.DataFrame):
+        return scores.reindex(columns=classes, fill_value=0.0).to_numpy(float)
+    return (np.asarray(scores, object)[:, None] == np.asarray(classes, object)[None, :]).astype(float)
+
+
+def _reading(case, policy, base):
+    """The policy's way to read scores, with the threshold that the riskiest share of the base set."""
+    s = asdict(policy.scores)
+    if case.task == "binary" and s["threshold"] is None:
+        s["threshold"] = float(np.quantile(base.scores, 1 - s["top"]))
+    return Reading(**s, false_positive=float(case.cost.get("false_positive", 0)))
+
+
+def _groups(frame, column):
+    """The most frequent values of a segment, with their rows."""
+    counts = frame[column].value_counts()
+    for value in sorted(counts[counts >= FEWEST].index[:VALUES], key=str):
+        yield value, (frame[column] == value).fillna(False).to_numpy(bool)
+
+
+def _finite(value):
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,80 @@
+"""A skew planted on purpose at several severities, and what each step of the path made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .costs import DRAWS
+from .engines import same
+from .injection import inject
+from .load import compare
+from .pipeline import examine
+from .policy import Policy, read_policy
+from .records import Scope, Skew, Verdict
+from .results import Cell, Drill, Result
+from .scenarios import Scenario, scenario
+from .skews import make
+
+SEVERITIES = (0.0, 0.1, 0.25, 0.5, 1.0)
+
+
+def drill(
+    world: str | Scenario,
+    skew: Skew | dict | Iterable[Skew | dict],
+    severities: Sequence[float] = SEVERITIES,
+    scope: Scope = Scope(),
+    seed: int = 0,
+    policy: Policy | None = None,
+    sample: int = 0,
+    draws: int = DRAWS,
+    told=lambda cell: None,
+) -> Drill:
+    """Each skew planted in the served table of a scenario at each severity, and examined.
+
+    A severity is the share, in [0, 1], of the requests in ``scope``. What the checks say of the unskewed table is
+    measured first, for only a worse verdict counts as noticed. ``told`` is called with each `Cell` as it is done;
+    ``sample`` keeps about that many requests.
+    """
+    world = scenario(world) if isinstance(world, str) else world
+    policy = policy or read_policy()
+    training, replayed = world.tables
+    roles = world.roles
+    clean = compare(
+        training, replayed, replayed, model=world.score, task=world.task, sample=sample,
+        key=roles.key, entity=roles.entity, time=roles.time, label=roles.label, prediction=roles.prediction,
+        segments=roles.segments, features=roles.features,
+    )  # fmt: skip
+    steady = examine(clean, policy, seed, draws)
+    unskewed = clean.replayed.frame()
+    cells = []
+    for one in [skew] if isinstance(skew, (Skew, dict)) else skew:
+        one = make(**one) if isinstance(one, dict) else one
+        for severity in sorted(severities):
+            planted = inject(unskewed, one, replace(scope, share=severity), roles, world, seed)
+            rows = differing(unskewed, planted)
+            result = steady if not rows else examine(_served(clean, planted), policy, seed, draws)
+            cells.append(_cell(one, replace(scope, share=severity), rows, result, steady))
+            told(cells[-1])
+    return Drill(cells)
+
+
+def _served(clean, frame):
+    """The clean case with another served table; what is known of the unskewed tables is kept."""
+    served = replace(clean.served, source=frame, keep=None, memo={})
+    return replace(clean, served=served, pairs=type(clean.pairs)(clean.replayed, served))
+
+
+def differing(before, after) -> int:
+    """How many rows differ in any column, row against row."""
+    return int(np.any([~same(before[c], after[c]) for c in before], axis=0).sum())
+
+
+def _cell(skew, scope, rows, result: Result, steady: Result):
+    was, now = steady.findings.by_check(), result.findings.by_check()
+    noticed = tuple(c for c, verdict in now.items() if verdict > was[c])
+    already = tuple(c for c, verdict in was.items() if verdict > Verdict.ok)
+    plant = f"{skew.stem}@{scope.share:g}"
+    return Cell(plant, skew.to_dict(), scope.to_dict(), scope.share, rows, result, noticed, already)

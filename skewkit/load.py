@@ -1,0 +1,281 @@
+"""A frame, a path or a glob becomes a Table; tables and roles become a Case."""
+
+from __future__ import annotations
+
+import glob
+import importlib
+import inspect
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from .engines import Local, Pairs
+from .records import TASKS, Case, Roles, SkewkitError, coin, moment
+
+FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+COSTS = ("false_positive", "false_negative", "amount")
+NAME = re.compile(r"\$\{(\w+)\}")
+
+Source = str | os.PathLike | Sequence[str] | pd.DataFrame
+
+
+def compare(
+    training: Source,
+    served: Source,
+    replayed: Source | None = None,
+    *,
+    replay: str | Callable | None = None,
+    key: str | None = None,
+    entity: str | None = None,
+    time: str | None = None,
+    label: str | None = None,
+    prediction: str | None = None,
+    segments: Sequence[str] = (),
+    features: Sequence[str] = (),
+    model: str | Callable | None = None,
+    task: str = "binary",
+    cost: Mapping[str, Any] | None = None,
+    since: Any = None,
+    until: Any = None,
+    sample: int = 0,
+    rename: Mapping[str, str] | None = None,
+    time_zone: str = "",
+) -> Case:
+    """The tables a model was trained on and served, and their replay, as one Case.
+
+    Each table is a frame, a path, a list of paths, or a glob of Parquet or CSV files; ``${NAME}`` in a path is read from
+    the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
+    ``replay`` is a function (or its dotted name) that takes the logged requests as a frame and returns one with the key
+    and the features. ``model`` likewise takes a frame of the features and returns scores: shape (n,), or for multiclass
+    a frame with a column a class. ``features`` are all of training's columns without another part when not given.
+    ``since`` and ``until`` (end left out) bound the served and replayed rows by ``time``; ``sample`` keeps about that
+    many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
+    zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
+    ``amount`` column that multiplies the latter.
+
+    Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
+    """
+    if task not in TASKS:
+        raise SkewkitError(f"task {task!r} was asked; there are {', '.join(TASKS)}")
+    if replayed is not None and replay is not None:
+        raise SkewkitError("both replayed and replay were given; give the table or the function that makes it")
+    cost = dict(cost or {})
+    if unknown := set(cost) - set(COSTS):
+        raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
+    roles = Roles(key, entity, time, label, prediction, tuple(segments), tuple(features))
+    tables = {"training": _open("training", training), "served": _open("served", served)}
+    if replayed is not None:
+        tables["replayed"] = _open("replayed", replayed)
+    tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
+    roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
+    tables = {
+        n: replace(t, roles=roles, zone=time_zone if n != "training" or _naive(t, time) else "")
+        for n, t in tables.items()
+    }
+    if replay is not None:
+        tables["replayed"] = _replayed(tables["served"], replay)
+    _refuse(tables, roles, cost)
+    tables = {n: _between(t, moment(since, "since"), moment(until, "until")) for n, t in tables.items()}
+    tables = _sampled(tables, sample)
+    pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
+    return Case(**tables, roles=roles, model=function(model, "model"), task=task, cost=cost, pairs=pairs)
+
+
+def function(named: str | Callable | None, what: str) -> Callable | None:
+    """A function given as such or by its dotted name, such as team.features.replay."""
+    if named is None or callable(named):
+        return named
+    module, _, name = named.replace(":", ".").rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise SkewkitError(f"{what}={named!r}: {e}; give the dotted name of a function that Python can import") from e
+    if not callable(found):
+        raise SkewkitError(f"{what}={named!r} is a {type(found).__name__}; give the dotted name of a function")
+    return found
+
+
+def expand(location: str) -> str:
+    """A location with each ${NAME} read from the environment. What it gives is never written anywhere."""
+    if absent := [n for n in NAME.findall(location) if n not in os.environ]:
+        raise SkewkitError(f"{location}: the environment has no {', '.join(absent)}; set it, or write the path out")
+    return NAME.sub(lambda m: os.environ[m[1]], location)
+
+
+def _open(name: str, source: Source) -> Local:
+    """A table over a frame or files, its schema read and its rows not."""
+    if isinstance(source, pd.DataFrame):
+        if not source.columns.is_unique:
+            twice = sorted(set(source.columns[source.columns.duplicated()]))
+            raise SkewkitError(f"{name}: column {', '.join(twice)} is there twice; name each column once")
+        return Local(source.reset_index(drop=True), name=name, uri=None)
+    if isinstance(source, (str, os.PathLike)):
+        source = [os.fspath(source)]
+    if (
+        not isinstance(source, Sequence)
+        or not source
+        or not all(isinstance(s, (str, os.PathLike)) and s for s in source)
+    ):
+        raise SkewkitError(f"{name}={source!r} was given; give a frame, a path, a list of paths, or a glob")
+    shown = ", ".join(map(os.fspath, source))
+    files = [f for s in source for f in _files(name, os.fspath(s))]
+    kinds = {FORMATS.get(Path(f).suffix.lower()) for f in files}
+    if None in kinds or len(kinds) > 1:
+        raise SkewkitError(
+            f"{name}: {shown} holds files of {', '.join(sorted({Path(f).suffix or 'no suffix' for f in files}))}; "
+            f"give Parquet (.parquet) or CSV (.csv) files, of one kind"
+        )
+    try:
+        data = ds.dataset(files, format=kinds.pop())
+    except (pa.ArrowException, OSError) as e:
+        raise SkewkitError(
+            f"{name}: {shown} cannot be read ({type(e).__name__}); is it a whole file of its kind?"
+        ) from None
+    return Local(data, name=name, uri=shown, files=tuple(files))
+
+
+def _files(name, location):
+    """The files at a path or glob, in order of their names."""
+    path = expand(location)
+    if Path(path).is_dir():
+        path = os.path.join(path, "**", "*.parquet")
+    found = sorted(f for f in glob.glob(path, recursive=True) if Path(f).is_file())
+    if not found:
+        raise SkewkitError(f"{name}: there is no file at {location} (looked from {_here()}); check the path")
+    return found
+
+
+def _here():
+    return "this folder" if not Path.cwd().name else f"the folder {Path.cwd().name}"
+
+
+def _renamed(table, rename, tables):
+    """The table under our names; a name that no table has is an error, for it would silently do nothing."""
+    nowhere = [theirs for theirs in rename if not any(theirs in t.columns for t in tables.values())]
+    if nowhere:
+        raise SkewkitError(
+            f"rename: no table has {', '.join(map(repr, nowhere))}; {table.name} has {', '.join(table.columns)}"
+        )
+    names = {mine: theirs for theirs, mine in rename.items() if theirs in table.columns}
+    if twice := [mine for mine in names if mine in table.columns and mine not in rename]:
+        raise SkewkitError(f"rename: {table.name} has a column {', '.join(twice)} already; choose another name")
+    return replace(table, names=names)
+
+
+def _features(training, roles, cost):
+    """Training's columns that have no other part."""
+    found = tuple(c for c in training.columns if c not in (*roles.others, cost.get("amount")))
+    if not found:
+        raise SkewkitError(
+            f"training has no column left for a feature besides {', '.join(roles.others)}; name features"
+        )
+    return found
+
+
+def _naive(table, time):
+    return time in table.columns and table.kinds()[time] == "naive time"
+
+
+def _replayed(served, replay):
+    """The table that a team's own function makes of the logged requests."""
+    frame = function(replay, "replay")(served.frame())
+    if not isinstance(frame, pd.DataFrame):
+        raise SkewkitError(
+            f"replay returned a {type(frame).__name__}; it takes a frame of requests and returns a frame"
+        )
+    return replace(
+        _open("replayed", frame), roles=served.roles, zone=served.zone if _naive_frame(frame, served) else ""
+    )
+
+
+def _naive_frame(frame, served):
+    return _naive(_open("replayed", frame), served.roles.time)
+
+
+def _refuse(tables, roles, cost):
+    """Every reason not to begin, each with what is there instead."""
+    for n, t in tables.items():
+        if not len(t):
+            raise SkewkitError(f"{n}: {t.uri or 'the frame'} has no rows; give a table with rows")
+    if "replayed" in tables and roles.key is None:
+        raise SkewkitError(
+            "a replayed table was given without key=; name the column that pairs its rows with the served"
+        )
+    asked = [c for c in tables if c != "training"]
+    wanted = [(n, c, role) for role in ("key", "entity", "time") if (c := getattr(roles, role)) for n in asked]
+    wanted += [("served", s, "segments") for s in roles.segments]
+    if "amount" in cost:
+        wanted += [("served", cost["amount"], "the amount of cost")]
+    for n, c, role in wanted:
+        if c not in tables[n].columns and not (role in ("entity", "time") and n == "replayed"):
+            raise SkewkitError(f"{n} has no column {c!r}, named as {role}; it has {', '.join(tables[n].columns)}")
+    everywhere = {c for t in tables.values() for c in t.columns}
+    named = [*roles.features, *(c for c in (roles.label, roles.prediction) if c)]
+    if nowhere := [c for c in named if c not in everywhere]:
+        raise SkewkitError(f"no table has {', '.join(map(repr, nowhere))}; they have {', '.join(sorted(everywhere))}")
+    if roles.time:
+        for n in asked:
+            kind = tables[n].kinds().get(roles.time, "time")
+            if kind != "time":
+                raise SkewkitError(
+                    f"{n}: {roles.time!r} is a {kind}, and a time with its zone is needed; "
+                    f"give time_zone=, the zone it was written in, or write it in UTC with a Z"
+                )
+
+
+def _between(table, since, until):
+    """The served or replayed rows in a span of time."""
+    if table.name == "training" or (since is None and until is None):
+        return table
+    if table.roles.time is None:
+        raise SkewkitError("since or until was given without time=; name the column of the requests' time")
+    if table.roles.time not in table.columns:
+        return table  # paired by key with the rows that remain
+    times = table.column(table.roles.time)
+    keep = np.ones(len(times), bool)
+    keep &= True if since is None else (times >= since).to_numpy()
+    keep &= True if until is None else (times < until).to_numpy()
+    if not keep.any():
+        raise SkewkitError(
+            f"{table.name} has no row since {since} until {until}; its times run from {times.min()} to {times.max()}"
+        )
+    return replace(table, keep=keep)
+
+
+def _sampled(tables, sample):
+    """About ``sample`` rows of each table: the same keys wherever there are keys."""
+    if not sample:
+        return tables
+    if sample < 0:
+        raise SkewkitError(f"sample={sample} was asked; it is a number of rows, or 0 for all")
+    share = {n: sample / len(t) for n, t in tables.items()}
+    if "replayed" in tables:
+        share["replayed"] = share["served"]
+    kept = {}
+    for n, t in tables.items():
+        keys = t.column(t.roles.key) if t.roles.key in t.columns else pd.Series(np.arange(len(t)))
+        chosen = coin(keys, "sample") < share[n]
+        keep = t.keep.copy() if t.keep is not None else np.ones(len(t), bool)
+        keep[keep] = chosen
+        if not chosen.any():
+            raise SkewkitError(f"sample={sample} leaves no row of {n}, which has {len(t)}; ask for more")
+        kept[n] = replace(t, keep=keep)
+    return kept
+
+
+def dotted(text: str) -> bool:
+    """Whether a text could be a function's dotted name."""
+    return bool(re.fullmatch(r"\w+([.:]\w+)+", text))
+
+
+def parameters() -> tuple[str, ...]:
+    """The names that `compare` takes."""
+    return tuple(inspect.signature(compare).parameters)

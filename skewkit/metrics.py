@@ -1,0 +1,212 @@
+"""Metrics of a model's scores, each with bootstrap replicates. Imports nothing else of skewkit.
+
+A replicate resamples whole clusters (entities, days, or rows) with replacement. That only reweights the rows, so the
+scores are sorted once; sums over rows are kept a cluster and reweighted by one product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 10  # of the calibration error
+TINY = 1e-15  # probabilities are kept this far from 0 and 1 in the log loss, as scikit-learn once did
+
+Estimate = tuple[float, np.ndarray]  # the value, and one value a replicate, shape (draws,)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows that a model scored.
+
+    ``scores`` has shape (n,), or (n, classes) for multiclass; ``labels`` shape (n,), class numbers for multiclass, or
+    None; ``clusters`` shape (n,), the number of each row's cluster; ``price`` shape (n,), what a false negative costs.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray | None
+    clusters: np.ndarray
+    price: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.clusters)
+
+    def where(self, rows: np.ndarray) -> Scored:
+        scores, labels, price = (None if v is None else v[rows] for v in (self.scores, self.labels, self.price))
+        return Scored(scores, labels, np.unique(self.clusters[rows], return_inverse=True)[1], price)
+
+    def draws(self, number: int, seed: int) -> np.ndarray:
+        """How often each replicate draws each cluster, shape (number, clusters)."""
+        clusters = int(self.clusters.max()) + 1
+        return np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), number).astype(float)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How scores are read: a decision at ``threshold``, the riskiest ``top`` share, what counts as moved, and prices."""
+
+    threshold: float | None
+    top: float
+    moved: float
+    floor: float
+    quantile: float
+    false_positive: float = 0.0
+
+
+class Measured:
+    """The metrics of one side, in the light of ``base``: the same rows as they were before."""
+
+    def __init__(self, side: Scored, base: Scored, weights: np.ndarray, reading: Reading):
+        self.side, self.base, self.weights, self.reading = side, base, weights, reading
+
+    def metrics(self, task: str) -> dict[str, Estimate]:
+        """Every metric of the task that these rows allow, by name."""
+        if task == "multiclass":
+            return {**(self._classes() if self.side.labels is not None else {}), **self._apart_classes()}
+        if task == "regression":
+            return {**(self._errors() if self.side.labels is not None else {}), "moved": self.mean(self._moved())}
+        found = {} if self.side.labels is None else self._ranked() | self._probabilities() | self._money()
+        flips = self._decided(self.side.scores) != self._decided(self.base.scores)
+        return found | {"moved": self.mean(self._moved()), "flips": self.mean(flips)}
+
+    def mean(self, rows: np.ndarray) -> Estimate:
+        """The mean of a number a row."""
+        return self.ratio(rows, np.ones(len(rows)))
+
+    def ratio(self, above: np.ndarray, below: np.ndarray) -> Estimate:
+        """One sum over rows by another."""
+        a, b = self._drawn(above), self._drawn(below)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return float(np.sum(above) / np.sum(below)), a / b
+
+    def _drawn(self, rows):
+        """A sum over rows in each replicate, shape (draws,)."""
+        return self.weights @ np.bincount(self.side.clusters, rows, minlength=self.weights.shape[1])
+
+    def _moved(self):
+        was = self.base.scores
+        return np.abs(self.side.scores - was) > self.reading.moved * np.maximum(np.abs(was), self.reading.floor)
+
+    def _decided(self, scores):
+        return scores >= self.reading.threshold
+
+    def _ranked(self):
+        sort = Sort(self.side.scores, self.side.labels)
+        value = sort.metrics(np.ones(len(self.side)), self.reading.top)
+        drawn = np.array([sort.metrics(w[self.side.clusters], self.reading.top) for w in self.weights])
+        return {name: (float(value[i]), drawn[:, i]) for i, name in enumerate(RANKED)}
+
+    def _probabilities(self):
+        y, p = self.side.labels, self.side.scores
+        if ((p < 0) | (p > 1)).any():  # a score that is no probability can still rank
+            return {}
+        q = np.clip(p, TINY, 1 - TINY)
+        return {
+            "log_loss": self.mean(-(y * np.log(q) + (1 - y) * np.log(1 - q))),
+            "brier": self.mean((p - y) ** 2),
+            "calibration_error": self._calibration(),
+        }
+
+    def _calibration(self):
+        """Expected calibration error over the deciles of this side's scores (Naeini et al., AAAI 2015)."""
+        y, p = self.side.labels, self.side.scores
+        bins = np.searchsorted(np.unique(np.quantile(p, np.arange(1, BINS) / BINS)), p, "right")
+        apart = [np.where(bins == b, y - p, 0.0) for b in range(bins.max() + 1)]
+        value = sum(abs(a.sum()) for a in apart) / len(p)
+        return float(value), sum(np.abs(self._drawn(a)) for a in apart) / self._drawn(np.ones(len(p)))
+
+    def _money(self):
+        if self.side.price is None:
+            return {}
+        said, so = self._decided(self.side.scores), self.side.labels > 0
+        return {
+            "money_per_request": self.mean(
+                np.where(said & ~so, self.reading.false_positive, 0.0) + np.where(so & ~said, self.side.price, 0.0)
+            )
+        }
+
+    def _errors(self):
+        off = self.side.labels - self.side.scores
+        q = self.reading.quantile
+        return {
+            "mae": self.mean(np.abs(off)),
+            "bias": self.mean(-off),
+            "quantile_loss": self.mean(np.maximum(q * off, (q - 1) * off)),
+        }
+
+    def _classes(self):
+        y, p = self.side.labels, self.side.scores
+        said = p.argmax(1)
+        numbers = [k for k in range(p.shape[1]) if (y == k).any()]
+        precision = [self.ratio((said == k) & (y == k), said == k) for k in numbers]
+        recall = [self.ratio((said == k) & (y == k), y == k) for k in numbers]
+        found = {
+            "accuracy": self.mean(said == y),
+            "precision_macro": _macro(precision),
+            "recall_macro": _macro(recall),
+        }
+        if not set(np.unique(p)) <= {0.0, 1.0}:  # predicted classes alone cannot rank
+            ranked = [
+                Measured(_against(self.side, k), self.base, self.weights, self.reading)._ranked()["auc"]
+                for k in numbers
+            ]
+            found["auc_macro"] = _macro(ranked)
+            found["log_loss"] = self.mean(-np.log(np.clip(p[np.arange(len(p)), y.astype(int)], TINY, 1)))
+        return found
+
+    def _apart_classes(self):
+        apart = np.abs(self.side.scores - self.base.scores).sum(1) / 2
+        flips = self.side.scores.argmax(1) != self.base.scores.argmax(1)
+        return {"moved": self.mean(apart > self.reading.moved), "flips": self.mean(flips)}
+
+
+RANKED = ("auc", "average_precision", "precision_top", "recall_top")
+
+
+class Sort:
+    """One sort of the scores, highest first, ties together: weighted ranking metrics are then cumulative sums."""
+
+    def __init__(self, scores: np.ndarray, labels: np.ndarray):
+        self.order = np.argsort(-scores, kind="stable")
+        ranked = scores[self.order]
+        self.starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        self.positive = labels[self.order] > 0
+
+    def metrics(self, weights: np.ndarray, top: float) -> np.ndarray:
+        """RANKED, shape (4,), for rows' weights of shape (n,); null where one class has no weight.
+
+        Equal to scikit-learn's roc_auc_score and average_precision_score with sample weights.
+        """
+        w = weights[self.order]
+        every = np.add.reduceat(w, self.starts)
+        yes = np.add.reduceat(w * self.positive, self.starts)
+        true, all_ = np.cumsum(yes), np.cumsum(every)
+        positives, negatives = true[-1], all_[-1] - true[-1]
+        if not positives or not negatives:
+            return np.full(4, np.nan)
+        no = every - yes
+        above = np.cumsum(no) - no / 2  # negatives ranked higher; a tie counts half
+        auc = 1 - (yes * above).sum() / (positives * negatives)
+        average = (yes * true / np.where(all_ > 0, all_, 1)).sum() / positives
+        taken = top * all_[-1]
+        hits = np.interp(taken, np.r_[0, all_], np.r_[0, true])  # a tie across the cut counts in proportion
+        return np.array([auc, average, hits / taken, hits / positives])
+
+
+def _against(side, k):
+    """One class against the rest."""
+    return Scored(side.scores[:, k], (side.labels == k).astype(float), side.clusters)
+
+
+def _macro(estimates):
+    """The plain mean over classes; a class nobody predicted has precision 0."""
+    values, drawn = zip(*estimates, strict=True)
+    return float(np.mean(np.nan_to_num(values))), np.mean(np.nan_to_num(drawn), axis=0)
+
+
+def interval(drawn: np.ndarray) -> tuple[float | None, float | None]:
+    """The middle 95 percent of the replicates, or none where too few have a value."""
+    if np.isfinite(drawn).mean() < 0.5:
+        return None, None
+    return tuple(float(v) for v in np.nanquantile(drawn, (0.025, 0.975)))

@@ -1,0 +1,38 @@
+"""The path, once: what a drill and a check both run on a Case."""
+
+from __future__ import annotations
+
+from .checks import CHECKS
+from .costs import DRAWS, cost
+from .policy import Policy, read_policy
+from .records import Case, NotRun
+from .results import Findings, Impact, Result
+
+STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
+
+# Naming the cause is a later step of the path; until it is here, every result says so.
+NOT_NAMED = NotRun("diagnose", "this version names no causes", "nothing; the runbook of the check helps to find it")
+
+
+def check(case: Case, policy: Policy | None = None) -> Findings:
+    """Every check on a case, each finding judged by the policy (the default one when not given)."""
+    policy = policy or read_policy()
+    return Findings(policy.judge(f) for one in CHECKS for f in one(case, policy))
+
+
+def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Impact:
+    """What the skew of a case costs its model; see `skewkit.costs`."""
+    costs, absent = cost(case, policy or read_policy(), seed, draws)
+    return Impact(costs, absent)
+
+
+def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Result:
+    """Everything skewkit says about a case. A drill is this on planted tables, a check is this on yours."""
+    policy = policy or read_policy()
+    findings, costs = check(case, policy), impact(case, policy, seed, draws)
+    absent = (
+        costs.absent
+        if case.pairs is not None
+        else (NotRun("parity", "no replay", "replayed, or replay"), *costs.absent)
+    )
+    return Result(findings, costs, (*absent, NOT_NAMED), case=case)

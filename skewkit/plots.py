@@ -1,0 +1,159 @@
+"""Figures drawn from the records alone, in Okabe and Ito's colours, each with a second cue and a text beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from itertools import cycle
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .distance import cdf
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+VERDICTS = {"ok": (GREEN, "o"), "warn": (ORANGE, "^"), "inconclusive": (SKY, "s"), "breach": (VERMILION, "X")}
+LINES = (
+    (BLUE, "o", "-"),
+    (VERMILION, "s", "--"),
+    (GREEN, "^", "-."),
+    (PURPLE, "D", ":"),
+    (ORANGE, "v", "-"),
+    (SKY, "P", "--"),
+)
+MOST = 15  # features in one picture
+
+
+class Picture:
+    """A figure with its alternative text."""
+
+    def __init__(self, figure: Figure, alt: str):
+        self.figure, self.alt = figure, alt
+
+    def png(self) -> bytes:
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+        return buffer.getvalue()
+
+    def html(self) -> str:
+        """An image element that holds the picture itself."""
+        data = base64.b64encode(self.png()).decode()
+        return f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{data}">'
+
+    _repr_html_ = html
+
+
+def _axes(width=8.0, height=4.0):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", alpha=0.25)
+    return figure, axes
+
+
+def findings(rows) -> Picture:
+    """How far each feature's judged distances lie from what is tolerated, the farthest first."""
+    judged = [f for f in rows if f.verdict is not None and f.feature and f.low is not None]
+    judged = sorted(judged, key=lambda f: (-f.verdict, -f.value, f.feature, f.statistic))[:MOST]
+    figure, axes = _axes(height=1.2 + 0.32 * max(len(judged), 1))
+    names = [f"{f.feature}  {f.statistic} ({f.change})" for f in judged]
+    for at, f in enumerate(judged):
+        colour, mark = VERDICTS[str(f.verdict)]
+        axes.plot([f.low, f.high], [at, at], color=colour, lw=2)
+        axes.plot(f.value, at, mark, color=colour, ms=8, mec=BLACK, mew=0.5, label=str(f.verdict))
+        axes.plot(f.threshold, at, "|", color=BLACK, ms=12, mew=2)
+    axes.set_yticks(range(len(judged)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(left=0)
+    axes.set_xlabel("measured, with what chance allows; | is what is tolerated")
+    handles = {text: line for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if handles:
+        axes.legend(handles.values(), handles.keys(), frameon=False, loc="lower right")
+    worst = "; ".join(
+        f"{n} {f.value:.3g}, tolerated {f.threshold:g}, {f.verdict}" for n, f in zip(names[:5], judged, strict=False)
+    )
+    return Picture(figure, f"Findings against what is tolerated. {worst or 'Nothing was judged'}.")
+
+
+def impact(rows) -> Picture:
+    """The change of each metric that the skew made, with its interval."""
+    changes = [
+        c for c in rows if c.change == "skew" and c.delta is not None and c.segment is None and c.low is not None
+    ]
+    figure, axes = _axes(height=1.2 + 0.32 * max(len(changes), 1))
+    for at, c in enumerate(changes):
+        sure = not c.low <= 0 <= c.high
+        colour, mark = (VERMILION, "X") if sure else (BLUE, "o")
+        axes.plot([c.low, c.high], [at, at], color=colour, lw=2)
+        axes.plot(c.delta, at, mark, color=colour, ms=7)
+    axes.axvline(0, color=BLACK, lw=1)
+    axes.set_yticks(range(len(changes)), [c.metric for c in changes])
+    axes.invert_yaxis()
+    axes.set_xlabel("change, served less replayed, with 95 percent interval; X: away from 0")
+    text = "; ".join(f"{c.metric} {c.delta:+.4f} ({c.low:+.4f} to {c.high:+.4f})" for c in changes)
+    return Picture(figure, f"Change of each metric on the same requests. {text or 'None was measured'}.")
+
+
+def drill(matrix) -> Picture:
+    """What each skew cost as its severity rose; a filled mark was noticed, a hollow one was not."""
+    metric = next((m for m in ("auc", "mae", "accuracy", "moved") if m in matrix), None)
+    figure, axes = _axes()
+    axes.axhline(0, color=BLACK, lw=1)
+    said = []
+    for (name, rows), (colour, mark, line) in zip(matrix.groupby("skew", sort=False), cycle(LINES), strict=False):
+        if metric is None:
+            break
+        x, y = rows["severity"].to_numpy(), rows[metric].to_numpy(float)
+        axes.plot(x, y, line, color=colour, label=name)
+        axes.fill_between(
+            x, rows[f"{metric}_low"].astype(float), rows[f"{metric}_high"].astype(float), color=colour, alpha=0.12
+        )
+        seen = rows["noticed"].str.len().to_numpy() > 0
+        axes.plot(x[seen], y[seen], mark, color=colour, ms=8)
+        axes.plot(x[~seen], y[~seen], mark, color=colour, ms=8, mfc="white")
+        said.append(f"{name} {y[-1]:+.4f} at severity {x[-1]:g}, noticed from {min(x[seen], default='none')}")
+    axes.set_xlabel("severity: share of the requests; a hollow mark was noticed by no check")
+    axes.set_ylabel(f"change of {metric}")
+    axes.legend(frameon=False)
+    return Picture(figure, f"Change of {metric} by severity. {'; '.join(said)}.")
+
+
+def distributions(name: str, sides) -> Picture:
+    """One feature on several tables: ``sides`` maps a table's name to its Distribution."""
+    figure, axes = _axes(height=3.4)
+    every = list(sides.values())
+    few = all(len(d.values) <= 40 for d in every)
+    said = []
+    if few:
+        values = np.array(
+            sorted({v for d in every for v in d.values.tolist()}, key=lambda v: (isinstance(v, str), v)), dtype=object
+        )
+        width = 0.8 / len(every)
+    for at, ((side, d), (colour, _, line)) in enumerate(zip(sides.items(), LINES, strict=False)):
+        label = f"{side} (null {d.nulls / max(d.rows, 1):.1%})"
+        if few:
+            share = dict(zip(d.values.tolist(), d.counts / max(d.rows, 1), strict=True))
+            heights = [share.get(v, 0.0) for v in values]
+            axes.bar(np.arange(len(values)) + (at - (len(every) - 1) / 2) * width, heights, width, color=colour, label=label,
+                     hatch=("", "//", "..")[at % 3], ec="white")  # fmt: skip
+            said.append(f"{side} most often {values[int(np.argmax(heights))] if len(values) else 'null'}")
+        elif d.n:
+            points = d.values[np.linspace(0, len(d.values) - 1, min(len(d.values), 400)).astype(int)]
+            axes.plot(points, cdf(d, points), line, color=colour, label=label)
+            middle = d.values[np.searchsorted(d.upto, d.n / 2)]
+            said.append(f"{side} median {middle:.4g}")
+    if few:
+        axes.set_xticks(
+            range(len(values)),
+            [f"{v:g}" if isinstance(v, float) else str(v) for v in values],
+            rotation=90 if len(values) > 12 else 0,
+        )
+        axes.set_ylabel("share of rows")
+    else:
+        axes.set_ylabel("share at or below")
+    axes.set_xlabel(name)
+    axes.legend(frameon=False)
+    return Picture(figure, f"Distribution of {name}: {'; '.join(said)}.")

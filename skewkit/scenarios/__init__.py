@@ -1,0 +1,152 @@
+"""Worlds to drill in: raw tables, requests, features defined once, and a model. One file a world, found by its name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import numpy as np
+import pandas as pd
+import platformdirs
+import sklearn
+import skops.io
+
+from ..features import Definition, digest, evaluate, knobs_of, turn
+from ..records import Roles, SkewkitError
+
+NAMES = tuple(sorted(m.name for m in iter_modules(__path__)))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A world, and its model.
+
+    ``raw`` maps a table's name to events with their ``known`` time; ``requests`` are all that was asked, with key, time
+    and label; ``cut`` parts training from serving; ``trusted`` are the types that the saved model may hold.
+    """
+
+    name: str
+    raw: Mapping[str, pd.DataFrame]
+    requests: pd.DataFrame
+    definitions: Mapping[str, Definition]
+    roles: Roles
+    cut: pd.Timestamp
+    validation: pd.Timestamp
+    fit: Callable
+    trusted: tuple[str, ...]
+    source: str  # a hash of the data the world is made of
+    task: str = "binary"
+    segments_of: tuple[str, ...] = ()
+    memo: dict = field(default_factory=dict, repr=False)
+
+    def knobs(self, feature: str) -> frozenset[str]:
+        """What can be turned in the definition of a feature."""
+        return knobs_of(self.definitions[feature]) if feature in self.definitions else frozenset()
+
+    def __call__(self, requests: pd.DataFrame, features: tuple[str, ...] = (), **knobs) -> pd.DataFrame:
+        """These features of the requests, found by key, with knobs turned. Kept, for a drill asks again a severity."""
+        names = tuple(features) or tuple(self.definitions)
+        keys = requests[self.roles.key].to_numpy()
+        mark = (names, str(sorted(knobs.items())), hashlib.sha256(keys.tobytes()).hexdigest())
+        if mark not in self.memo:
+            asked = self.requests.set_index(self.roles.key, drop=False).reindex(keys)
+            if asked[self.roles.time].isna().any():
+                raise SkewkitError(f"{self.name} was asked to replay requests it has not; give rows of its own tables")
+            turned = {f: turn(self.definitions[f], **knobs) for f in names}
+            self.memo[mark] = evaluate(turned, self.raw, asked.reset_index(drop=True), self.roles.time)
+        return self.memo[mark].set_axis(requests.index)
+
+    @cached_property
+    def _folder(self) -> Path:
+        """Where this world's features and model are kept, by a hash of all that they depend on."""
+        code = "".join(
+            p.read_text()
+            for p in sorted(Path(__file__).parent.parent.glob("*.py"))
+            if p.stem in ("features", "timeline")
+        )
+        code += "".join(p.read_text() for p in sorted(Path(__file__).parent.glob("*.py")))
+        versions = (np.__version__, pd.__version__, sklearn.__version__, skops.__version__)
+        text = "|".join((self.source, digest(self.definitions), code, *versions))
+        return cache() / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+    @cached_property
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Training, and the served requests as the training code computes them (replayed), both with the model's scores.
+
+        Training's scores are those of the offline validation: of its last part, by a model that had not seen it.
+        """
+        self._make()
+        return tuple(pd.read_parquet(self._folder / f"{n}.parquet") for n in ("training", "replayed"))
+
+    @cached_property
+    def model(self):
+        """The fitted model; it takes a frame of the features and has predict_proba or predict."""
+        self._make()
+        return skops.io.load(self._folder / "model.skops", trusted=list(self.trusted))
+
+    def score(self, features: pd.DataFrame) -> np.ndarray:
+        """The model's scores of a frame of the features, shape (n,)."""
+        return _score(self.model, features[list(self.roles.features)])
+
+    def _make(self):
+        """Features and model, computed aside and renamed into place: two that make them at once do no harm."""
+        if self._folder.exists():
+            return
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=".making-"))
+        try:
+            keep = [c for c in (*self.roles.others, *self.segments_of) if c in self.requests]
+            features = evaluate(self.definitions, self.raw, self.requests, self.roles.time)
+            table = pd.concat(
+                [self.requests[list(dict.fromkeys(keep))], features[[f for f in features if f not in keep]]], axis=1
+            )
+            asked = table[self.roles.time]
+            training = table[asked < self.cut].reset_index(drop=True)
+            served = table[asked >= self.cut].reset_index(drop=True)
+            model = self._fitted(training)
+            held = training[self.roles.time] >= self.validation
+            before = self._fitted(training[~held])
+            training.loc[held, self.roles.prediction] = _score(before, training.loc[held, list(self.roles.features)])
+            served[self.roles.prediction] = _score(model, served[list(self.roles.features)])
+            training.to_parquet(aside / "training.parquet")
+            served.to_parquet(aside / "replayed.parquet")
+            skops.io.dump(model, aside / "model.skops")
+            os.rename(aside, self._folder)
+        except OSError:
+            if not self._folder.exists():
+                raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _fitted(self, table):
+        known = table[table[self.roles.label].notna()]
+        return self.fit(known[list(self.roles.features)], known[self.roles.label])
+
+
+def _score(model, features):
+    return model.predict_proba(features)[:, 1] if hasattr(model, "predict_proba") else model.predict(features)
+
+
+def cache() -> Path:
+    """The folder of computed worlds: SKEWKIT_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("SKEWKIT_CACHE") or platformdirs.user_cache_path("skewkit"))
+
+
+_LOADED: dict[str, Scenario] = {}
+
+
+def scenario(name: str) -> Scenario:
+    """The world of this name, loaded once a process."""
+    if name not in NAMES:
+        raise SkewkitError(f"scenario {name!r} was asked; there are {', '.join(NAMES)}")
+    if name not in _LOADED:
+        _LOADED[name] = import_module(f"{__name__}.{name}").world()
+    return _LOADED[name]

@@ -1,0 +1,96 @@
+"""A category that serving encodes in another way than training did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..records import NotApplicable, Skew, SkewkitError
+
+HOWS = ("permuted", "unknown_to_default", "unknown_dropped", "renamed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding(Skew):
+    """What happened to the codes, or names, of a category.
+
+    ``how="permuted"``: each value becomes the one that ``mapping`` gives (pairs); without a mapping, a permutation of
+    the column's own values is drawn with the seed, none left in its place where that is possible.
+    ``how="unknown_to_default"``: what training called ``unknown`` is served as ``default``.
+    ``how="unknown_dropped"``: it is served as null. With ``known``, the values serving knows, unknown is all others.
+    ``how="renamed"``: ``category`` is served as ``to``.
+    """
+
+    how: str = "permuted"
+    mapping: tuple = ()
+    unknown: Any = -1
+    default: Any = 0
+    known: tuple = ()
+    category: Any = None
+    to: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.how not in HOWS:
+            raise SkewkitError(f"how={self.how!r} was asked of encoding; there are {', '.join(HOWS)}")
+        if self.how == "renamed" and (self.category is None or self.to is None):
+            raise SkewkitError("encoding how='renamed' needs category= (its name in training) and to= (in serving)")
+
+    def knobs(self):
+        if self.known or self.unknown != -1:
+            return {}
+        return {"unknown_to_default": {"unknown": self.default}, "unknown_dropped": {"unknown": None}}.get(self.how, {})
+
+    def acts_on(self, frame, roles):
+        return tuple(f for f in roles.features if f in frame and self._can(frame[f]))
+
+    def inject(self, frame, roles, seed=0):
+        names = self.features or self.acts_on(frame, roles)
+        return pd.DataFrame({f: self._served(frame[f], seed) for f in names}, index=frame.index)
+
+    def undo(self, frame, roles, seed=0):
+        there, back = [k for k, _ in self.mapping], [v for _, v in self.mapping]
+        if self.how != "permuted" or not back or len(set(back)) < len(back) or set(there) != set(back):
+            raise NotApplicable(f"{self} loses what it replaced; only a mapping that is one to one can be undone")
+        inverse = Encoding(features=self.features, mapping=tuple(zip(back, there, strict=True)))
+        return inverse.inject(frame, roles, seed)
+
+    @classmethod
+    def examples(cls):
+        yield cls(features=("merchant", "country"))
+        yield cls(features=("merchant",), mapping=((0, 1), (1, 2), (2, 0)))
+        yield cls(features=("merchant",), how="unknown_to_default")
+        yield cls(features=("merchant",), how="unknown_dropped")
+        yield cls(features=("country",), how="unknown_to_default", known=("US", "DE"), default="US")
+        yield cls(features=("country",), how="renamed", category="DE", to="Germany")
+
+    def _can(self, column):
+        """Text, or whole numbers few enough to be codes, of which there are some to change."""
+        if column.dtype.kind in "Mm" or column.dtype.kind == "f":
+            return False
+        if column.dtype.kind in "iu" and column.nunique() > max(2, len(column) ** 0.5):
+            return False
+        return bool(column.nunique() > 1 if self.how == "permuted" else self._chosen(column).any())
+
+    def _chosen(self, column):
+        if self.how == "renamed":
+            return column == self.category
+        return ~column.isin(self.known) & column.notna() if self.known else column == self.unknown
+
+    def _served(self, column, seed):
+        if self.how == "permuted":
+            pairs = dict(self.mapping) or drawn(column, seed)
+            return column.map(lambda v: pairs.get(v, v), na_action="ignore").astype(column.dtype)
+        new = {"unknown_dropped": None, "renamed": self.to}.get(self.how, self.default)
+        chosen = self._chosen(column).fillna(False).astype(bool)
+        return column.mask(chosen) if new is None else column.mask(chosen, new)
+
+
+def drawn(column: pd.Series, seed: int) -> dict:
+    """Each value of the column to the next in a seeded shuffle of them: a cycle, so none stays in its place."""
+    values = np.array(sorted(column.dropna().unique(), key=str), dtype=object)
+    shuffled = np.random.default_rng(seed).permutation(values)
+    return dict(zip(shuffled, np.roll(shuffled, 1), strict=True))

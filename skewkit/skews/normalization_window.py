@@ -1,0 +1,72 @@
+"""A feature computed, or normalised, over another window than the model learnt from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..records import NotApplicable, Skew, SkewkitError
+from ..timeline import Timeline, duration, moments_of, nanoseconds
+
+GLOBAL = "global"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalizationWindow(Skew):
+    """Training normalised by the mean and deviation of ``training``, serving by those of ``serving``.
+
+    A window is a length of time (30D) or "global": all the table has. A pipeline with the knob ``window`` recomputes the
+    feature. Without one, the column is normalised anew over the table's own rows, those of ``entity`` alone where it is
+    given. Scaling undoes an earlier scaling by constants, so this is exact when ``training`` is "global" or the column
+    was never normalised, and approximate when training used a moving window. Over a window with no deviation, the
+    deviation counts as 1.
+    """
+
+    serving: str
+    training: str = ""
+    entity: str = ""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("serving", "training"):
+            if getattr(self, name) not in ("", GLOBAL) and not duration(getattr(self, name), name):
+                raise SkewkitError(f"{name}={getattr(self, name)!r} holds nothing; a window is longer than 0")
+        if self.serving == self.training:
+            raise SkewkitError(f"normalization_window was given {self.serving!r} on both sides; nothing would differ")
+
+    def knobs(self):
+        return {"window": self.serving}
+
+    def acts_on(self, frame, roles):
+        return tuple(f for f in roles.features if f in frame and frame[f].dtype.kind == "f")
+
+    def inject(self, frame, roles, seed=0):
+        names = self.features or self.acts_on(frame, roles)
+        for f in names:
+            if frame[f].dtype.kind not in "iuf":
+                raise NotApplicable(f"{f!r} is {frame[f].dtype}; only a number can be normalised")
+        after, until, who = self._windows(frame, roles)
+        line = Timeline(who, until)
+        columns = {}
+        for f in names:
+            mean, deviation = moments_of(*line.between(who, after, until, frame[f].to_numpy(float)))
+            columns[f] = (frame[f] - mean) / np.where(deviation == 0, 1.0, deviation)
+        return pd.DataFrame(columns, index=frame.index)
+
+    def _windows(self, frame, roles):
+        who = frame[self.entity] if self.entity else pd.Series("all", index=frame.index)
+        if self.serving == GLOBAL:
+            return np.full(len(frame), np.iinfo("i8").min), np.zeros(len(frame), "i8"), who
+        if roles.time not in frame:
+            raise NotApplicable(f"{self} needs the table's time column ({roles.time!r}) to lay a window on it")
+        until = nanoseconds(frame[roles.time])
+        return until - duration(self.serving, "serving"), until, who
+
+    @classmethod
+    def examples(cls):
+        yield cls(features=("amount_scaled",), training=GLOBAL, serving="7D")
+        yield cls(features=("amount_scaled",), training="30D", serving="1D")
+        yield cls(features=("amount",), training="7D", serving=GLOBAL)
+        yield cls(features=("amount_scaled", "amount"), training="30D", serving="2D", entity="country")

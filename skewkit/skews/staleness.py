@@ -1,0 +1,65 @@
+"""A feature read as of an earlier time than it was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..records import NotApplicable, Skew, SkewkitError
+from ..timeline import Timeline, duration, nanoseconds, refreshed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staleness(Skew):
+    """Serving is ``lag`` behind (6h), or serves each value from a cache for up to ``ttl`` after it was filled, or both.
+
+    What is stale is the knowledge of one ``entity`` column (the entity of the table when not given). A pipeline with the
+    knobs ``lag`` and ``ttl`` recomputes the feature. Without one, the table's own history stands in: the value an
+    earlier request of the same entity had. That is exact for a cache (its values are those of the requests that filled
+    it) and approximate for a lag; a request with no earlier one keeps its value.
+    """
+
+    lag: str = ""
+    ttl: str = ""
+    entity: str = ""
+
+    def __post_init__(self):
+        super().__post_init__()
+        lengths = [duration(v, n) for n, v in (("lag", self.lag), ("ttl", self.ttl)) if v]
+        if not any(lengths):
+            raise SkewkitError("staleness needs lag= (how far behind serving is) or ttl= (how long a cache holds)")
+
+    def knobs(self):
+        return {n: v for n, v in (("lag", self.lag), ("ttl", self.ttl)) if v}
+
+    def acts_on(self, frame, roles):
+        fixed = {self.entity or roles.entity}
+        return tuple(f for f in roles.features if f in frame and f not in fixed)
+
+    def inject(self, frame, roles, seed=0):
+        entity = self.entity or roles.entity
+        if entity not in frame or roles.time not in frame:
+            raise NotApplicable(
+                f"{self} needs the table's time and entity columns to look back in its history "
+                f"(time={roles.time!r}, entity={entity!r}); the table has {', '.join(frame)}"
+            )
+        source = self._source_rows(frame[entity], nanoseconds(frame[roles.time]))
+        names = self.features or self.acts_on(frame, roles)
+        return pd.DataFrame({f: frame[f].array.take(source) for f in names}, index=frame.index)
+
+    def _source_rows(self, entities, times):
+        """The row whose values each row is served."""
+        rows = np.arange(len(times))
+        filled = refreshed(entities, times, duration(self.ttl, "ttl")) if self.ttl else rows
+        if not self.lag:
+            return filled
+        seen = Timeline(entities, times).latest(entities, times[filled] - duration(self.lag, "lag"))
+        return np.where(seen >= 0, seen, rows)
+
+    @classmethod
+    def examples(cls):
+        yield cls(features=("recent_amount",), lag="6h")
+        yield cls(features=("recent_amount", "recent_count"), ttl="1D")
+        yield cls(features=("recent_count",), lag="1h", ttl="12h", entity="country")
