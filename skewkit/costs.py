@@ -51,13 +51,25 @@ def _changed(before, after, segment, case, reading, seed, draws):
     if not len(before):
         return
     weights = before.draws(draws, seed)
-    was, now = (Measured(s, before, weights, reading).metrics(case.task) for s in (before, after))
+    was = _kept(
+        case, (segment, reading, seed, draws), lambda: Measured(before, before, weights, reading).metrics(case.task)
+    )
+    now = Measured(after, before, weights, reading).metrics(case.task)
     for metric in was:
         delta = now[metric][0] - was[metric][0]
         low, high = interval(now[metric][1] - was[metric][1])
-        yield Cost(
-            metric, "skew", *map(_finite, (was[metric][0], now[metric][0], delta)), low, high, segment, len(before)
-        )
+        numbers = (_finite(v) for v in (was[metric][0], now[metric][0], delta))
+        yield Cost(metric, "skew", *numbers, low, high, segment, len(before))
+
+
+def _kept(case, about, make):
+    """What depends on the replayed side alone, remembered with its table: a drill asks again at each severity."""
+    if case.pairs.n < len(case.replayed):
+        return make()
+    memo = case.replayed.memo
+    if about not in memo:
+        memo[about] = make()
+    return memo[about]
 
 
 def _offline(case, policy, seed, draws):
@@ -95,20 +107,28 @@ def _sides(case, seed):
     if case.cost:
         scale = frame[amount].to_numpy(float) if amount else 1.0
         price = float(case.cost.get("false_negative", 0)) * scale * np.ones(len(frame))
-    sides = []
-    for rows in (replayed, served):
-        scores = case.model(rows[list(features)].copy()) if case.model is not None else rows[r.prediction]
-        if len(scores) != len(rows):
-            raise SkewkitError(f"the model gave {len(scores)} scores for {len(rows)} rows; it gives one a row")
-        if case.task == "multiclass" and classes is None:
-            classes = _classes(scores)
-        sides.append(Scored(_array(scores, case, classes), labels, clusters(frame, r), price))
+    if case.model is None:
+        scores = [replayed[r.prediction], served[r.prediction]]
+    else:
+        was = _kept(case, "scores", lambda: _modelled(case, replayed, features))
+        scores = [was, _modelled(case, served, features)]
+    if case.task == "multiclass" and classes is None:
+        classes = _classes(scores[0])
+    sides = [Scored(_array(s, case, classes), labels, clusters(frame, r), price) for s in scores]
     if case.model is None and any(np.isnan(s.scores).any() for s in sides):
         known = ~np.any([np.isnan(s.scores.reshape(len(s), -1)).any(1) for s in sides], axis=0)
         frame, sides = frame[known], [s.where(known) for s in sides]
     if not len(frame):
         raise NotApplicable("no paired request has a score on both sides")
     return frame, *sides
+
+
+def _modelled(case, rows, features):
+    """The model's scores of a copy of the rows, so that it can spoil nothing."""
+    scores = case.model(rows[list(features)].copy())
+    if len(scores) != len(rows):
+        raise SkewkitError(f"the model gave {len(scores)} scores for {len(rows)} rows; it gives one a row")
+    return scores
 
 
 def clusters(frame: pd.DataFrame, roles) -> np.ndarray:

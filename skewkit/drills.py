@@ -55,7 +55,7 @@ def drill(
         for severity in sorted(severities):
             planted = inject(unskewed, one, replace(scope, share=severity), roles, world, seed)
             rows = differing(unskewed, planted)
-            result = steady if not rows else examine(_served(clean, planted), policy, seed, draws)
+            result = examine(_served(clean, planted), policy, seed, draws)
             cells.append(_cell(one, replace(scope, share=severity), rows, result, steady))
             told(cells[-1])
     return Drill(cells)

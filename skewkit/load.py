@@ -19,6 +19,7 @@ import pyarrow.dataset as ds
 
 from .engines import Local, Pairs
 from .records import TASKS, Case, Roles, SkewkitError, coin, moment
+from .timeline import zone
 
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 COSTS = ("false_positive", "false_negative", "amount")
@@ -65,34 +66,32 @@ def compare(
     """
     if task not in TASKS:
         raise SkewkitError(f"task {task!r} was asked; there are {', '.join(TASKS)}")
-    if replayed is not None and replay is not None:
+    given = {"training": training, "served": served, "replayed": replayed}
+    given = {n: t for n, t in given.items() if n != "replayed" or not _absent(t)}
+    if "replayed" in given and replay:
         raise SkewkitError("both replayed and replay were given; give the table or the function that makes it")
     cost = dict(cost or {})
     if unknown := set(cost) - set(COSTS):
         raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
-    roles = Roles(key, entity, time, label, prediction, tuple(segments), tuple(features))
-    tables = {"training": _open("training", training), "served": _open("served", served)}
-    if replayed is not None:
-        tables["replayed"] = _open("replayed", replayed)
+    roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
+    tables = {n: _open(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
     roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
-    tables = {
-        n: replace(t, roles=roles, zone=time_zone if n != "training" or _naive(t, time) else "")
-        for n, t in tables.items()
-    }
-    if replay is not None:
-        tables["replayed"] = _replayed(tables["served"], replay)
+    tables = {n: replace(t, roles=roles, zone=time_zone and zone(time_zone)) for n, t in tables.items()}
     _refuse(tables, roles, cost)
     tables = {n: _between(t, moment(since, "since"), moment(until, "until")) for n, t in tables.items()}
     tables = _sampled(tables, sample)
+    if replay:
+        tables["replayed"] = _replayed(tables["served"], replay)
+        _refuse(tables, roles, cost)
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
     return Case(**tables, roles=roles, model=function(model, "model"), task=task, cost=cost, pairs=pairs)
 
 
 def function(named: str | Callable | None, what: str) -> Callable | None:
     """A function given as such or by its dotted name, such as team.features.replay."""
-    if named is None or callable(named):
-        return named
+    if not named or callable(named):
+        return named or None
     module, _, name = named.replace(":", ".").rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
@@ -101,6 +100,10 @@ def function(named: str | Callable | None, what: str) -> Callable | None:
     if not callable(found):
         raise SkewkitError(f"{what}={named!r} is a {type(found).__name__}; give the dotted name of a function")
     return found
+
+
+def _absent(source) -> bool:
+    return source is None or (isinstance(source, (str, list)) and not source)
 
 
 def expand(location: str) -> str:
@@ -180,10 +183,6 @@ def _features(training, roles, cost):
     return found
 
 
-def _naive(table, time):
-    return time in table.columns and table.kinds()[time] == "naive time"
-
-
 def _replayed(served, replay):
     """The table that a team's own function makes of the logged requests."""
     frame = function(replay, "replay")(served.frame())
@@ -191,13 +190,7 @@ def _replayed(served, replay):
         raise SkewkitError(
             f"replay returned a {type(frame).__name__}; it takes a frame of requests and returns a frame"
         )
-    return replace(
-        _open("replayed", frame), roles=served.roles, zone=served.zone if _naive_frame(frame, served) else ""
-    )
-
-
-def _naive_frame(frame, served):
-    return _naive(_open("replayed", frame), served.roles.time)
+    return replace(_open("replayed", frame), roles=served.roles, zone=served.zone)
 
 
 def _refuse(tables, roles, cost):

@@ -33,6 +33,9 @@ class Picture:
     def __init__(self, figure: Figure, alt: str):
         self.figure, self.alt = figure, alt
 
+    def __repr__(self):
+        return f"<picture: {self.alt}>"
+
     def png(self) -> bytes:
         buffer = io.BytesIO()
         self.figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})

@@ -39,6 +39,9 @@ class Findings(tuple):
     def plot(self):
         return plots.findings(self)
 
+    def __repr__(self):
+        return f"<{len(self)} findings: {self.verdict}>"
+
     def _repr_html_(self):
         shown = [f for v in ("breach", "inconclusive", "warn", "ok") for f in self.of(v)]
         frame = Findings(shown).to_frame()[
@@ -64,6 +67,9 @@ class Impact(tuple):
 
     def plot(self):
         return plots.impact(self)
+
+    def __repr__(self):
+        return f"<{len(self)} costs>"
 
     def _repr_html_(self):
         waits = "".join(f"<p>{a.reason}; give {a.give}.</p>" for a in self.absent)
@@ -114,6 +120,14 @@ class Cell:
     def verdict(self) -> str:
         return self.result.verdict
 
+    def __str__(self):
+        """One line for a log."""
+        costs = [c for m in HEADLINE if (c := self.result.impact.get(m)) is not None and c.delta is not None]
+        told = ", ".join(f"{c.metric} {c.delta:+.4f}" for c in costs[:2])
+        return (
+            f"{self.plant:<28} {self.rows:>9,} rows changed  {told}  noticed by {', '.join(self.noticed) or 'nothing'}"
+        )
+
 
 class Drill(tuple):
     """The cells of a drill, a skew after the other, severities rising."""
@@ -140,6 +154,9 @@ class Drill(tuple):
 
     def plot(self):
         return plots.drill(self.to_frame())
+
+    def __repr__(self):
+        return f"<{len(self)} cells of a drill: {self.verdict}>"
 
     def _repr_html_(self):
         return self.to_frame().to_html(index=False, escape=True, na_rep="", float_format="{:.4f}".format)

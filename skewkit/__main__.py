@@ -1,0 +1,60 @@
+"""The command line: `skewkit run`, and `skewkit status`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from .records import SkewkitError
+
+CODES = """exit codes: 0 ok, 3 warn, 4 breach, 5 inconclusive; 2 refused before a kernel started, 124 timed out,
+138 the kernel died, 1 anything else that failed. An error outranks a finding."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("skewkit", description="Drill, check and report training-serving skew.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a notebook through papermill", epilog=CODES)
+    run.add_argument("name", help="the notebook: drill for notebooks/2_drill.ipynb")
+    run.add_argument("-f", "--file", action="append", default=[], help="a YAML file of parameters; a later one wins")
+    run.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    run.add_argument("--runs", default="runs", help="the folder of runs (default: runs)")
+    run.add_argument("--limit", type=float, default=3600.0, help="seconds the whole run may take (default: 3600)")
+    status = commands.add_parser("status", help="what the last run found")
+    status.add_argument("--runs", default="runs")
+    asked = parser.parse_args(argv)
+    try:
+        return _run(asked) if asked.command == "run" else _status(Path(asked.runs))
+    except SkewkitError as e:
+        print(f"skewkit: {e}", file=sys.stderr)
+        return 2
+
+
+def _run(asked) -> int:
+    from .notebook import run
+
+    return run(asked.name, asked.file, asked.parameter, Path(asked.runs), asked.limit)
+
+
+def _status(runs: Path) -> int:
+    """The newest run of each notebook, and the matrix of the newest drill."""
+    from .page import matrix_text, summary
+
+    newest = {}
+    for path in sorted(runs.glob("[0-9]*/result.json")):
+        result = json.loads(path.read_text("utf-8"))
+        newest[result["notebook"]] = (path.parent, result)
+    if not newest:
+        raise SkewkitError(f"there is no finished run in {runs}; begin one with: skewkit run check -f params.yaml")
+    for folder, result in newest.values():
+        print(f"{result['verdict']:<12} {folder.name}  {result['seconds']:.0f} s  {summary(result)}")
+    for _, result in newest.values():
+        if result["drill"]:
+            print("\n" + matrix_text(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""One result.json a run, and the page made from it: written aside, then renamed into place."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from .page import page
+from .records import Case, as_rows, planted
+from .results import Drill, Result
+
+SCHEMA = 1
+RUN = "SKEWKIT_RUN"  # the runner names the folder of a run here; a notebook on its own makes one
+PACKAGES = ("skewkit", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow", "papermill")
+
+
+@dataclass
+class Run:
+    """One run of a notebook: what it was asked, and where its result goes."""
+
+    notebook: str
+    parameters: dict[str, Any]
+    folder: Path
+    aside: Path
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    def finish(self, outcome: Result | Drill) -> Path:
+        """Write result.json and report.html; gives the folder. Under the runner it is put in place once all is well."""
+        made = document(self, outcome)
+        write(self.aside / "result.json", json.dumps(made, indent=1, allow_nan=False) + "\n")
+        write(self.aside / "report.html", page(made))
+        if self.aside == self.folder:
+            return self.folder
+        if RUN not in os.environ:
+            place(self.aside, self.folder)
+        return self.folder
+
+
+def begin(notebook: str, **parameters) -> Run:
+    """Begin a run of a notebook with the parameters it was given, as they were written: no ${NAME} is filled in here."""
+    if RUN in os.environ:
+        aside = Path(os.environ[RUN])
+        return Run(notebook, parameters, aside.parent / aside.name.lstrip("."), aside)
+    folder = Path("runs").absolute() / new_id(notebook)
+    return Run(notebook, parameters, folder, stage(folder))
+
+
+def new_id(notebook: str) -> str:
+    """A run's name: when it began (UTC), what ran, and four characters to tell two of one second apart."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{notebook}-{secrets.token_hex(2)}"
+
+
+def stage(folder: Path) -> Path:
+    """The hidden folder in which a run is prepared, beside its place."""
+    aside = folder.parent / f".{folder.name}"
+    aside.mkdir(parents=True)
+    return aside
+
+
+def place(aside: Path, folder: Path) -> None:
+    """Put a finished run in its place, and point ``latest`` at it."""
+    os.rename(aside, folder)
+    link = folder.parent / f".latest-{folder.name}"
+    link.symlink_to(folder.name)
+    os.replace(link, folder.parent / "latest")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(text, "utf-8")
+    os.replace(aside, path)
+
+
+def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
+    """The result as plain JSON, valid by result.schema.json: what does not exist is null, never NaN."""
+    parts = _drilled(outcome) if isinstance(outcome, Drill) else _checked(outcome)
+    made = {
+        "schema": SCHEMA,
+        "run_id": run.run_id,
+        "notebook": run.notebook,
+        "started": run.started.isoformat(timespec="seconds"),
+        "seconds": round(time.time() - run.started.timestamp(), 1),
+        "parameters": run.parameters,
+        "verdict": outcome.verdict,
+        **parts,
+        "environment": environment(),
+    }
+    made = plain(made)
+    validate(made)
+    return made
+
+
+def _checked(result: Result):
+    return {
+        "inputs": inputs(result.case),
+        "findings": as_rows(result.findings),
+        "impact": as_rows(result.impact),
+        "fits": [],
+        "not_run": as_rows(result.not_run),
+        "drill": [],
+    }
+
+
+def _drilled(drill: Drill):
+    """The drift and the offline score once, for no plant moves them; then what each cell found beyond."""
+    steady = drill[0].result
+    findings = [f for f in steady.findings if f.change != "skew"]
+    costs = [c for c in steady.impact if c.change != "skew"]
+    for cell in drill:
+        findings += planted((f for f in cell.result.findings if f.change == "skew"), cell.plant)
+        costs += planted((c for c in cell.result.impact if c.change == "skew"), cell.plant)
+    matrix = drill.to_frame().to_dict("records")
+    cells = [
+        {"plant": c.plant, "verdict": c.verdict, "skew": c.skew, "scope": c.scope, "row": row}
+        for c, row in zip(drill, matrix, strict=True)
+    ]
+    return {
+        "inputs": inputs(steady.case),
+        "findings": as_rows(findings),
+        "impact": as_rows(costs),
+        "fits": [],
+        "not_run": as_rows(steady.not_run),
+        "drill": cells,
+    }
+
+
+def inputs(case: Case) -> list[dict[str, Any]]:
+    """What was read: where, how much, and a hash of it."""
+    return [
+        {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256()}
+        for role, t in case.tables.items()
+    ]
+
+
+def environment() -> dict[str, Any]:
+    """What ran this: versions, and the zone and size of the machine; nothing that names it."""
+    packages = {}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = None
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "zone": time.tzname[0],
+        "packages": packages,
+    }
+
+
+def plain(value):
+    """Plain JSON types all the way down; a number that is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def validate(made: Mapping[str, Any]) -> None:
+    """Raise jsonschema.ValidationError where a result is not what the outside relies on."""
+    schema = json.loads(files(__package__).joinpath("result.schema.json").read_text("utf-8"))
+    jsonschema.validate(made, schema)
