@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from .costs import DRAWS
-from .engines import same
+from .engines import Pairs, same
 from .injection import inject
 from .load import compare
 from .pipeline import examine
 from .policy import Policy, read_policy
-from .records import Scope, Skew, Verdict
+from .records import Case, Scope, Skew, Verdict
 from .results import Cell, Drill, Result
 from .scenarios import Scenario, scenario
 from .skews import make
@@ -40,31 +41,33 @@ def drill(
     """
     world = scenario(world) if isinstance(world, str) else world
     policy = policy or read_policy()
-    training, replayed = world.tables
-    roles = world.roles
-    clean = compare(
-        training, replayed, replayed, model=world.score, task=world.task, sample=sample,
-        key=roles.key, entity=roles.entity, time=roles.time, label=roles.label, prediction=roles.prediction,
-        segments=roles.segments, features=roles.features,
-    )  # fmt: skip
+    clean = clean_case(world, sample)
     steady = examine(clean, policy, seed, draws)
     unskewed = clean.replayed.frame()
     cells = []
     for one in [skew] if isinstance(skew, (Skew, dict)) else skew:
         one = make(**one) if isinstance(one, dict) else one
         for severity in sorted(severities):
-            planted = inject(unskewed, one, replace(scope, share=severity), roles, world, seed)
-            rows = differing(unskewed, planted)
-            result = examine(_served(clean, planted), policy, seed, draws)
+            planted = planted_case(clean, unskewed, one, replace(scope, share=severity), world, seed)
+            rows = differing(unskewed, planted.served.source)
+            result = examine(planted, policy, seed, draws)
             cells.append(_cell(one, replace(scope, share=severity), rows, result, steady))
             told(cells[-1])
     return Drill(cells)
 
 
-def _served(clean, frame):
-    """The clean case with another served table; what is known of the unskewed tables is kept."""
+def clean_case(world: Scenario, sample: int = 0) -> Case:
+    """A scenario's tables with nothing wrong: served is what the training code computes."""
+    training, replayed = world.tables
+    roles = {f: getattr(world.roles, f) for f in world.roles.__dataclass_fields__}
+    return compare(training, replayed, replayed, model=world.score, task=world.task, sample=sample, **roles)
+
+
+def planted_case(clean: Case, unskewed: pd.DataFrame, skew: Skew, scope: Scope, world: Scenario, seed: int = 0) -> Case:
+    """The clean case with a skew in what was served; what is known of the other tables is kept."""
+    frame = inject(unskewed, skew, scope, world.roles, world, seed)
     served = replace(clean.served, source=frame, keep=None, memo={})
-    return replace(clean, served=served, pairs=type(clean.pairs)(clean.replayed, served))
+    return replace(clean, served=served, pairs=Pairs(clean.replayed, served))
 
 
 def differing(before, after) -> int:

@@ -13,6 +13,27 @@ import numpy as np
 BINS = 10  # of the calibration error
 TINY = 1e-15  # probabilities are kept this far from 0 and 1 in the log loss, as scikit-learn once did
 
+NAMES = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "precision_top": "precision among the riskiest",
+    "recall_top": "recall among the riskiest",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+    "money_per_request": "cost per request",
+    "moved": "predictions that moved",
+    "flips": "decisions that flipped",
+    "mae": "mean absolute error",
+    "bias": "bias",
+    "quantile_loss": "quantile loss",
+    "accuracy": "accuracy",
+    "precision_macro": "precision (macro)",
+    "recall_macro": "recall (macro)",
+    "auc_macro": "AUC (macro)",
+}
+HEADLINE = ("auc", "precision_top", "mae", "accuracy", "moved")  # what a drill's table shows, where it was measured
+
 Estimate = tuple[float, np.ndarray]  # the value, and one value a replicate, shape (draws,)
 
 

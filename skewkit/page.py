@@ -12,6 +12,7 @@ import pandas as pd
 from jinja2 import Environment
 
 from . import plots
+from .metrics import HEADLINE, NAMES
 from .records import Cost, Finding, SkewkitError, Verdict
 
 markdown = mistune.create_markdown(escape=True, plugins=["table"])
@@ -39,40 +40,17 @@ TELLS = {
     "null_keys": "{value:.2%} of rows have no key",
     "fleet": "{value:.0%} of the features differ in many of their rows",
 }
-METRICS = {
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "precision_top": "precision among the riskiest",
-    "recall_top": "recall among the riskiest",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "calibration_error": "calibration error",
-    "money_per_request": "cost per request",
-    "moved": "predictions that moved",
-    "flips": "decisions that flipped",
-    "mae": "mean absolute error",
-    "quantile_loss": "quantile loss",
-    "precision_macro": "precision (macro)",
-    "recall_macro": "recall (macro)",
-    "auc_macro": "AUC (macro)",
-}
 
 
 def page(result: Mapping[str, Any]) -> str:
     """The whole page as HTML that needs no other file. All that came from data is escaped."""
     judged = [f for f in findings(result) if f.verdict is not None]
-    alarms = sorted(
-        (f for f in judged if f.verdict > Verdict.ok), key=lambda f: (-f.verdict, f.change == "drift", -f.value)
-    )
-    if result["drill"]:
-        alarms = [f for f in alarms if f.plant is None]
+    alarms = sorted((f for f in judged if f.verdict > Verdict.ok), key=urgency)
     pictures = (
         [plots.drill(matrix(result))] if result["drill"] else [plots.findings(judged), plots.impact(costs(result))]
     )
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(
-        number=number, share=lambda v: f"{v:.0%}", metric=lambda m: METRICS.get(m, m.replace("_", " "))
-    )
+    environment.filters.update(number=number, share=lambda v: f"{v:.0%}", metric=NAMES.__getitem__)
     return environment.from_string(files(__package__).joinpath("page.html.jinja").read_text("utf-8")).render(
         r=result,
         title=title(result),
@@ -80,7 +58,10 @@ def page(result: Mapping[str, Any]) -> str:
         signs=SIGNS,
         sides=SIDES,
         meaning=MEANING[result["verdict"]],
-        alarms=[(f, tell(f)) for f in alarms],
+        headline=HEADLINE,
+        skew=[(f, tell(f)) for f in alarms if f.change != "drift"],
+        drift=[(f, tell(f)) for f in alarms if f.change == "drift"],
+        changes_seen={f.change for f in judged},
         described=[f for f in findings(result) if f.plant is None],
         changes=[c for c in costs(result) if c.change == "skew" and c.plant is None],
         offline={c.metric: c for c in costs(result) if c.change == "offline"},
@@ -106,7 +87,7 @@ def summary(result) -> str:
     judged = [f for f in findings(result) if f.verdict is not None and str(f.verdict) == result["verdict"]]
     if result["verdict"] == "ok" or not judged:
         return MEANING[result["verdict"]]
-    first = max(judged, key=lambda f: (f.check != "distribution", f.feature is not None, f.value))
+    first, *_ = judged = sorted(judged, key=urgency)
     about = dict.fromkeys(f.feature for f in judged if f.feature and f.change == first.change)
     others = [f for f in about if f != first.feature]
     rest = f" and {len(others) - 5} more" if len(others) > 5 else ""
@@ -114,8 +95,13 @@ def summary(result) -> str:
     lost = next((c for c in costs(result) if c.change == "skew" and c.segment is None and c.delta is not None), None)
     cost = ""
     if lost and lost.low is not None and lost.before is not None and result["verdict"] == "breach":
-        cost = f" {METRICS.get(lost.metric, lost.metric)} {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
+        cost = f" {NAMES[lost.metric]} {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
     return f"{tell(first)} ({SIDES[first.change]}).{more}{cost}"
+
+
+def urgency(f: Finding):
+    """What to read first: the worst verdict, facts before statistics, features before totals, the largest value."""
+    return (-f.verdict, f.change == "drift", f.check == "distribution", f.feature is None, -f.value)
 
 
 def tell(f: Finding) -> str:
@@ -153,7 +139,8 @@ def matrix(result) -> pd.DataFrame:
 
 def runbooks(result) -> list[str]:
     """The runbooks that the findings beyond their threshold open, each once."""
-    worse = [f["runbook"] for f in result["findings"] if f["runbook"] and f["verdict"] not in (None, "ok")]
+    alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None), key=urgency)
+    worse = [f.runbook for f in alarms]
     planted = [f"runbooks/{cell['skew']['skew']}.md" for cell in result["drill"]]
     return list(dict.fromkeys([*worse, *planted]))
 
@@ -173,7 +160,7 @@ def matrix_text(result) -> str:
     for cell in result["drill"]:
         row = cell["row"]
         shown = {"skew": row["skew"], "severity": f"{row['severity']:g}"}
-        for metric in ("auc", "precision_top", "mae", "accuracy", "moved"):
+        for metric in HEADLINE:
             if row.get(metric) is not None:
                 shown[f"{metric} change"] = (
                     f"{row[metric]:+.4f} [{number(row[f'{metric}_low'])}, {number(row[f'{metric}_high'])}]"

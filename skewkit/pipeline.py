@@ -11,7 +11,7 @@ from .results import Findings, Impact, Result
 STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
 
 # Naming the cause is a later step of the path; until it is here, every result says so.
-NOT_NAMED = NotRun("diagnose", "this version names no causes", "nothing; the runbook of the check helps to find it")
+NOT_NAMED = NotRun("diagnose", "this version of skewkit names no causes; the runbooks lead to them", "")
 
 
 def check(case: Case, policy: Policy | None = None) -> Findings:

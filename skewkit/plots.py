@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .distance import cdf
+from .metrics import HEADLINE, NAMES
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -93,16 +94,16 @@ def impact(rows) -> Picture:
         axes.plot([c.low, c.high], [at, at], color=colour, lw=2)
         axes.plot(c.delta, at, mark, color=colour, ms=7)
     axes.axvline(0, color=BLACK, lw=1)
-    axes.set_yticks(range(len(changes)), [c.metric for c in changes])
+    axes.set_yticks(range(len(changes)), [NAMES[c.metric] for c in changes])
     axes.invert_yaxis()
     axes.set_xlabel("change, served less replayed, with 95 percent interval; X: away from 0")
-    text = "; ".join(f"{c.metric} {c.delta:+.4f} ({c.low:+.4f} to {c.high:+.4f})" for c in changes)
+    text = "; ".join(f"{NAMES[c.metric]} {c.delta:+.4f} ({c.low:+.4f} to {c.high:+.4f})" for c in changes)
     return Picture(figure, f"Change of each metric on the same requests. {text or 'None was measured'}.")
 
 
 def drill(matrix) -> Picture:
     """What each skew cost as its severity rose; a filled mark was noticed, a hollow one was not."""
-    metric = next((m for m in ("auc", "mae", "accuracy", "moved") if m in matrix), None)
+    metric = next((m for m in HEADLINE if m in matrix), None)
     figure, axes = _axes()
     axes.axhline(0, color=BLACK, lw=1)
     said = []
@@ -119,9 +120,9 @@ def drill(matrix) -> Picture:
         axes.plot(x[~seen], y[~seen], mark, color=colour, ms=8, mfc="white")
         said.append(f"{name} {y[-1]:+.4f} at severity {x[-1]:g}, noticed from {min(x[seen], default='none')}")
     axes.set_xlabel("severity: share of the requests; a hollow mark was noticed by no check")
-    axes.set_ylabel(f"change of {metric}")
+    axes.set_ylabel(f"change of {NAMES.get(metric, 'nothing')}")
     axes.legend(frameon=False)
-    return Picture(figure, f"Change of {metric} by severity. {'; '.join(said)}.")
+    return Picture(figure, f"Change of {NAMES.get(metric, 'nothing')} by severity. {'; '.join(said)}.")
 
 
 def distributions(name: str, sides) -> Picture:

@@ -202,10 +202,18 @@ class Skew:
     features: tuple[str, ...] = ()
 
     stem: ClassVar[str] = ""  # set where the files are discovered
+    choices: ClassVar[tuple[str, tuple]]  # how wrong it can be, to choose from by hand: a field, and values for it
 
     def __post_init__(self):
         for f in fields(self):
-            object.__setattr__(self, f.name, frozen(getattr(self, f.name)))
+            value = frozen(getattr(self, f.name))
+            object.__setattr__(self, f.name, value)
+            if (wanted := {"str": str, "tuple": tuple, "tuple[str, ...]": tuple}.get(f.type)) and not isinstance(
+                value, wanted
+            ):
+                raise SkewkitError(
+                    f"{self.stem} was given {f.name}={value!r}; it takes {'text' if wanted is str else 'a list'}"
+                )
 
     def knobs(self) -> dict[str, Any]:
         """What this skew turns in a pipeline: a knob's name and its value in serving."""

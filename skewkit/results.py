@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from . import plots
+from .metrics import HEADLINE
 from .records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
 
 
@@ -160,6 +161,3 @@ class Drill(tuple):
 
     def _repr_html_(self):
         return self.to_frame().to_html(index=False, escape=True, na_rep="", float_format="{:.4f}".format)
-
-
-HEADLINE = ("auc", "precision_top", "mae", "accuracy", "moved")

@@ -32,6 +32,8 @@ class Encoding(Skew):
     category: Any = None
     to: Any = None
 
+    choices = ("how", HOWS[:3])
+
     def __post_init__(self):
         super().__post_init__()
         if self.how not in HOWS:

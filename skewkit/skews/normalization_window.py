@@ -28,6 +28,8 @@ class NormalizationWindow(Skew):
     training: str = ""
     entity: str = ""
 
+    choices = ("serving", ("6h", "1D", "7D", "90D", GLOBAL))
+
     def __post_init__(self):
         super().__post_init__()
         for name in ("serving", "training"):

@@ -25,6 +25,8 @@ class Staleness(Skew):
     ttl: str = ""
     entity: str = ""
 
+    choices = ("lag", ("30min", "2h", "6h", "24h", "72h"))
+
     def __post_init__(self):
         super().__post_init__()
         lengths = [duration(v, n) for n, v in (("lag", self.lag), ("ttl", self.ttl)) if v]

@@ -41,6 +41,8 @@ class TimeZone(Skew):
     training: str = ""
     time: str = ""
 
+    choices = ("serving", ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "+05:30"))
+
     def __post_init__(self):
         super().__post_init__()
         zone(self.serving)

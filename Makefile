@@ -1,0 +1,58 @@
+# Needs Python 3.11 or newer and make. Everything runs in .venv, made from requirements.lock.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+SKEWKIT := $(BIN)/skewkit
+RUNS ?= runs/drill
+
+.PHONY: setup drill test lab data lint size lock clean
+.DELETE_ON_ERROR:
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "skewkit needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# The main job: four skews at five severities on real flights, then the same checks on files, clean and with a fault.
+drill: setup
+	@begun=$$(date +%s); \
+	$(SKEWKIT) run drill -f notebooks/params/drill.yaml --runs $(RUNS); test $$? -eq 4 || exit 1; \
+	$(BIN)/python -m skewkit.scenarios flights data/flights > /dev/null || exit 1; \
+	echo; echo "check of the clean log:"; \
+	$(SKEWKIT) run check -f notebooks/params/flights.yaml --runs $(RUNS); code=$$?; test $$code -eq 0 -o $$code -eq 3 || exit 1; \
+	echo "exit code $$code"; \
+	echo; echo "check of the log with clocks read in UTC for a quarter of the requests:"; \
+	$(SKEWKIT) run check -f notebooks/params/flights.yaml -p served data/flights/served_time_zone.parquet --runs $(RUNS); code=$$?; test $$code -eq 4 || exit 1; \
+	echo "exit code $$code"; \
+	echo; $(SKEWKIT) status --runs $(RUNS); \
+	echo; echo "drill and both checks: $$(( $$(date +%s) - begun )) s"
+
+test: setup
+	$(BIN)/python -m pytest
+
+lab: setup
+	$(BIN)/jupyter lab notebooks/0_tour.ipynb
+
+# Tables of the flights scenario as files, for notebooks/params/flights.yaml.
+data: setup
+	$(BIN)/python -m skewkit.scenarios flights data/flights
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+
+# Code lines, without blanks, comments and docstrings, by file.
+size: setup
+	@$(BIN)/python -m tests.size
+
+# Exact versions for every supported Python, from pyproject.toml.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv data runs
