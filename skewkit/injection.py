@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from .records import NotApplicable, Replay, Roles, Scope, Skew, needs
@@ -22,7 +23,8 @@ def inject(
     not there.
     """
     whole = everywhere(frame, skew, roles, replay, seed)
-    return _onto(frame, whole, scope.rows(frame, roles, seed))
+    hit = scope.rows(frame, roles, seed)
+    return _onto(frame, whole[hit], hit)
 
 
 def undo(
@@ -31,7 +33,7 @@ def undo(
     """A copy of a served ``frame`` with ``skew`` taken off the rows of ``scope``; NotApplicable where that loses."""
     hit = scope.rows(frame, roles, seed)
     back = skew.undo(frame[hit], roles, seed)  # the rows out of scope would only blur how a column reads
-    return _onto(frame, back.reindex(frame.index), hit)
+    return _onto(frame, back, hit)
 
 
 def everywhere(frame, skew: Skew, roles: Roles, replay: Replay | None = None, seed: int = 0) -> pd.DataFrame:
@@ -54,10 +56,12 @@ def turned(skew: Skew, roles: Roles, replay: Replay | None) -> tuple[str, ...]:
     return can if can and (not skew.features or can == skew.features) else ()
 
 
-def _onto(frame, whole, hit):
-    """``whole`` on the rows that are hit, ``frame`` on the others; a column nobody hits keeps its type."""
+def _onto(frame, served, hit):
+    """``served`` in place of the rows that are hit; a column that nobody hits keeps its type."""
     if not hit.any():
         return frame.copy()
-    if hit.all():
-        return frame.assign(**{c: whole[c] for c in whole})
-    return frame.assign(**{c: whole[c].where(hit, frame[c]) for c in whole})
+    place = np.argsort(np.r_[np.flatnonzero(hit), np.flatnonzero(~hit)])
+    both = {
+        c: pd.concat([served[c], frame[c][~hit]], ignore_index=True) if not hit.all() else served[c] for c in served
+    }
+    return frame.assign(**{c: values.take(place).set_axis(frame.index) for c, values in both.items()})

@@ -121,7 +121,7 @@ def _open(name: str, source: Source) -> Local:
             raise SkewkitError(f"{name}: column {', '.join(twice)} is there twice; name each column once")
         return Local(source.reset_index(drop=True), name=name, uri=None)
     if isinstance(source, (str, os.PathLike)):
-        source = [os.fspath(source)]
+        source = [os.fspath(source)] if source else []
     if (
         not isinstance(source, Sequence)
         or not source

@@ -260,7 +260,8 @@ def _child() -> int:
     asked = json.loads(sys.stdin.read())
     terminal = sys.stderr.isatty()
     if not terminal:  # plain lines: what the notebook prints, as it prints it
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        logging.basicConfig(level=logging.INFO)
+        logging.getLogger().handlers[0].setFormatter(_Plain())
         chatter = re.compile(r"(Executing|Ending|Input|Output) |PosixPath|<(picture|IPython|\d+ )")
         logging.getLogger("papermill").addFilter(lambda record: not chatter.match(record.getMessage()))
     try:
@@ -281,6 +282,11 @@ def _child() -> int:
     except papermill.PapermillExecutionError:
         return FAILED
     return OK
+
+
+class _Plain(logging.Formatter):
+    def format(self, record):
+        return record.getMessage().rstrip()
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from .records import SkewkitError
 
 PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "hour": lambda t: t.dt.hour,
-    "weekday": lambda t: t.dt.weekday,
-    "is_weekend": lambda t: t.dt.weekday // 5,
+    "weekday": lambda t: t.dt.day_of_week,
+    "is_weekend": lambda t: t.dt.day_of_week // 5,
     "day": lambda t: t.dt.day,
-    "dayofyear": lambda t: t.dt.dayofyear,
+    "dayofyear": lambda t: t.dt.day_of_year,
     "month": lambda t: t.dt.month,
     "date": lambda t: t.dt.normalize(),
 }

@@ -44,7 +44,7 @@ class Scenario:
     trusted: tuple[str, ...]
     source: str  # a hash of the data the world is made of
     task: str = "binary"
-    segments_of: tuple[str, ...] = ()
+    logged: tuple[str, ...] = ()  # columns of the requests that are logged beside the features
     memo: dict = field(default_factory=dict, repr=False)
 
     def knobs(self, feature: str) -> frozenset[str]:
@@ -103,7 +103,7 @@ class Scenario:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=self._folder.parent, prefix=".making-"))
         try:
-            keep = [c for c in (*self.roles.others, *self.segments_of) if c in self.requests]
+            keep = [c for c in (*self.roles.others, *self.logged) if c in self.requests]
             features = evaluate(self.definitions, self.raw, self.requests, self.roles.time)
             table = pd.concat(
                 [self.requests[list(dict.fromkeys(keep))], features[[f for f in features if f not in keep]]], axis=1

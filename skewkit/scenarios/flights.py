@@ -55,7 +55,7 @@ def world() -> Scenario:
         fit=fit,
         trusted=TRUSTED,
         source=source,
-        segments_of=("departs", "plane_last_seen"),
+        logged=("departs",),
     )
 
 

@@ -53,7 +53,7 @@ class TimeZone(Skew):
         return {"zone": self.serving}
 
     def acts_on(self, frame, roles):
-        return tuple(f for f in roles.features if f in frame and self._reading(frame, f, roles, self._zones()))
+        return self._clocks(frame, roles, self._zones())
 
     def inject(self, frame, roles, seed=0):
         return self._read(frame, roles, self._zones(), self.serving)
@@ -73,9 +73,12 @@ class TimeZone(Skew):
     def _zones(self):
         return (self.training,) if self.training else COMMON
 
+    def _clocks(self, frame, roles, zones):
+        return tuple(f for f in roles.features if f in frame and self._reading(frame, f, roles, zones))
+
     def _read(self, frame, roles, was, now):
         columns = {}
-        for f in self.features or self.acts_on(frame, roles):
+        for f in self.features or self._clocks(frame, roles, was):
             reading = self._reading(frame, f, roles, was)
             if reading is None:
                 raise NotApplicable(

@@ -1,0 +1,308 @@
+"""What the checks see, what they are blind to, and how the policy judges: clean controls first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skewkit as sk
+from skewkit import examples
+from skewkit.records import Finding, SkewkitError, Verdict
+from skewkit.skews import SKEWS
+
+from .conftest import ROLES
+
+EXAMPLES = [s for kind in SKEWS.values() for s in kind.examples()]
+NAMES = ("schema", "distribution", "parity")
+
+
+def case(training, served, replayed=None, **changes):
+    return sk.compare(training, served, replayed, **{**ROLES, **changes})
+
+
+def verdicts(findings):
+    return {name: str(v) for name, v in findings.by_check().items()}
+
+
+def alarms(findings, **wanted):
+    """(feature, statistic) of the findings that are not ok, with the given fields."""
+    return {
+        (f.feature, f.statistic) for f in findings if f.verdict and all(getattr(f, k) == v for k, v in wanted.items())
+    }
+
+
+@pytest.fixture(scope="module")
+def big():
+    """Enough rows for every check to be sure: two samples of one world."""
+    replayed = examples.table(12_000, seed=2)
+    replayed["request"] += 10**6
+    return examples.table(12_000, seed=1), replayed
+
+
+@pytest.fixture(scope="module")
+def steady(big):
+    training, replayed = big
+    return sk.check(case(training, replayed, replayed))
+
+
+def test_a_clean_log_is_ok(big, steady):
+    """Served as replayed, and replayed like training: every check is silent, on every feature."""
+    assert steady.verdict == "ok" and verdicts(steady) == dict.fromkeys(NAMES, "ok")
+    differ = [f for f in steady if f.statistic == "differ"]
+    assert len(differ) == len(examples.FEATURES) and all(f.value == 0 and 0 < f.high < 0.01 for f in differ)
+
+
+@pytest.mark.parametrize("skew", EXAMPLES, ids=str)
+def test_severity_zero_is_noticed_by_nothing_and_full_severity_by_parity(skew, big, steady):
+    """The law of every drill, on a table where every example acts."""
+    training, replayed = big
+    for share, noticed in ((0.0, False), (1.0, True)):
+        served = sk.inject(replayed, skew, sk.Scope(share=share), examples.ROLES)
+        found = sk.check(case(training, served, replayed))
+        assert (found.by_check()["parity"] > steady.by_check()["parity"]) == noticed
+        if not noticed:
+            assert found.by_check() == steady.by_check()
+
+
+def test_parity_names_the_features_that_were_skewed_and_no_other(big):
+    """One skewed column, one finding of parity beside the fleet's."""
+    training, replayed = big
+    served = replayed.assign(
+        amount=np.where(replayed["request"] % 50 == 0, replayed["amount"] * 12, replayed["amount"])
+    )
+    found = sk.check(case(training, served, replayed))
+    assert alarms(found, check="parity", verdict=Verdict.breach) == {("amount", "differ")}
+    (finding,) = [f for f in found if (f.feature, f.statistic) == ("amount", "differ")]
+    assert (
+        finding.value == pytest.approx((replayed["request"] % 50 == 0).mean())
+        and finding.low < finding.value < finding.high
+    )
+    assert finding.runbook == "runbooks/parity.md" and finding.threshold == 0.001
+
+
+def test_drift_warns_at_most_and_is_no_breach_of_parity(big):
+    """The world changes and both pipelines agree: reported as drift, and only as drift."""
+    training, replayed = big
+    moved = replayed.assign(amount=replayed["amount"] * 3, country="US")
+    found = sk.check(case(training, moved, moved))
+    assert found.verdict == "warn"
+    assert {f.change for f in found if f.verdict} == {"drift"}
+    assert ("amount", "ks") in alarms(found) and verdicts(found)["parity"] == "ok"
+
+
+def test_drift_and_skew_at_once_are_told_apart(big):
+    """Amounts drift, merchants are skewed: each is reported as what it is."""
+    training, replayed = big
+    replayed = replayed.assign(amount=replayed["amount"] * 3)
+    served = replayed.assign(merchant=(replayed["merchant"] + 1) % 4)
+    found = sk.check(case(training, served, replayed))
+    assert ("amount", "ks") in alarms(found, change="drift") and ("amount", "ks") not in alarms(found, change="skew")
+    assert ("merchant", "differ") in alarms(found, change="skew", verdict=Verdict.breach)
+
+
+def test_without_a_replay_the_change_is_measured_and_its_split_is_not(big):
+    """Training against served is the total change; parity has not run, and the result says what to give."""
+    training, served = big
+    result = sk.examine(case(training, served.assign(amount=served["amount"] * 3)))
+    assert {f.change for f in result.findings} == {"total"} and result.verdict == "breach"
+    assert {n.step for n in result.not_run} >= {"parity", "impact"} and any("replay" in n.give for n in result.not_run)
+
+
+def test_a_permutation_is_seen_by_parity_alone(big, steady):
+    """Exchanging two equally frequent codes leaves every marginal: the distribution check is blind, and says nothing."""
+    training, replayed = big
+    served = replayed.assign(merchant=replayed["merchant"].replace({1: 2, 2: 1}))
+    found = sk.check(case(training, served, replayed))
+    noticed = {name for name, v in found.by_check().items() if v > steady.by_check()[name]}
+    assert noticed == {"parity"}
+
+
+def test_nulls_are_a_channel_of_their_own(big):
+    """Five percent of values lost: the values that remain are spread as before, the null share is not."""
+    training, replayed = big
+    served = replayed.assign(amount=replayed["amount"].mask(replayed["request"] % 20 == 0))
+    found = sk.check(case(training, served, replayed))
+    assert ("amount", "null_share") in alarms(found, change="skew")
+    assert ("amount", "ks") not in alarms(found)
+
+
+def test_a_null_agrees_only_with_a_null():
+    """Null against value differs, null against null does not."""
+    frame = pd.DataFrame({"k": range(4_000), "x": np.where(np.arange(4_000) % 2, np.nan, 1.0)})
+    features = {"key": "k", "features": ["x"]}
+    same, other = frame, frame.assign(x=frame["x"].fillna(0.0))
+    counts = [
+        next(f.value for f in sk.check(sk.compare(frame, s, frame, **features)) if f.statistic == "differ")
+        for s in (same, other)
+    ]
+    assert counts == [0.0, 0.5]
+
+
+def test_unseen_categories_are_counted(big):
+    """A category that training never had is found, with its share of the rows."""
+    training, replayed = big
+    new = replayed.assign(country=np.where(replayed["request"] % 25 == 0, "FR", replayed["country"]))
+    found = sk.check(case(training, new, new))
+    finding = next(f for f in found if (f.feature, f.statistic, f.change) == ("country", "unseen", "drift"))
+    assert finding.value == pytest.approx((replayed["request"] % 25 == 0).mean()) and finding.verdict == Verdict.warn
+
+
+@pytest.mark.parametrize(
+    ("statistic", "change"),
+    [
+        ("missing", lambda t: t.drop(columns="amount")),
+        ("retyped", lambda t: t.assign(amount=t["amount"].astype(str))),
+        ("constant", lambda t: t.assign(amount=0.0)),
+        ("constant", lambda t: t.assign(amount=np.nan)),
+    ],
+)
+def test_facts_of_schema_breach(statistic, change, big):
+    """A column missing, of another type, or turned constant is a breach, without any statistics."""
+    training, replayed = big
+    found = sk.check(case(training, change(replayed), replayed))
+    assert ("amount", statistic) in alarms(found, check="schema", verdict=Verdict.breach)
+    assert all(f.feature == "amount" for f in found if f.check == "schema" and f.verdict)
+
+
+def test_integers_that_became_floats_are_not_retyped(big):
+    """pandas turns integers into floats at the first null; the null share says so, the type does not."""
+    training, replayed = big
+    served = replayed.assign(recent_count=replayed["recent_count"].astype(float))
+    assert sk.check(case(training, served, replayed)).verdict == "ok"
+
+
+def test_keys_that_cannot_be_paired_are_findings_and_parity_runs_on_the_rest(big):
+    """Missing, extra and double keys are each counted; the other rows still agree."""
+    training, replayed = big
+    served = pd.concat([replayed.iloc[1_000:], replayed.iloc[2_000:2_100]], ignore_index=True)
+    served.loc[0, "request"] = 1
+    found = {
+        f.statistic: f for f in sk.check(case(training, served, replayed)) if f.check == "parity" and f.feature is None
+    }
+    assert found["missing_keys"].value == 1_001 / 12_000 and found["missing_keys"].verdict == Verdict.breach
+    assert found["extra_keys"].value == 1 / 11_100
+    assert found["duplicate_keys"].value == 200 / 12_000 and found["duplicate_keys"].verdict == Verdict.breach
+    rest = [f for f in sk.check(case(training, served, replayed)) if f.statistic == "differ"]
+    assert all(f.n == 12_000 - 1_001 - 100 and f.value == 0 for f in rest)
+
+
+def test_the_fleet_rule_counts_features_and_excuses_none(big):
+    """Five of ten features broken in most rows: one finding more, and five of their own."""
+    training, replayed = big
+    broken = ["amount", "recent_amount", "recent_count", "hour", "weekday"]
+    found = sk.check(case(training, replayed.assign(**{c: replayed[c] + 1 for c in broken}), replayed))
+    fleet = next(f for f in found if f.statistic == "fleet")
+    assert fleet.value == 0.5 and fleet.verdict == Verdict.breach
+    assert {f for f, s in alarms(found, check="parity") if s == "differ"} == set(broken)
+
+
+def test_float_noise_within_the_tolerance_is_agreement(big):
+    """Noise of 1e-7 is none, noise of 1e-3 is."""
+    training, replayed = big
+    for noise, differs in ((1e-7, 0.0), (1e-3, 1.0)):
+        served = replayed.assign(amount_scaled=replayed["amount_scaled"] + noise)
+        found = sk.check(case(training, served, replayed))
+        assert next(f.value for f in found if (f.feature, f.statistic) == ("amount_scaled", "differ")) == differs
+
+
+def test_too_little_data_is_inconclusive_and_not_ok():
+    """Sixty rows that agree do not show that at most one in a hundred differs."""
+    few = examples.table(60)
+    findings = sk.check(case(few, few, few))
+    assert findings.verdict == "inconclusive"
+
+
+def test_a_column_that_cannot_be_compared_is_not_judged():
+    """A column of lists is no number, text or time: its kind is known and nothing is made up about its spread."""
+    frame = pd.DataFrame({"k": range(3_000), "x": [[1]] * 3_000, "y": np.arange(3_000.0)})
+    found = sk.check(sk.compare(frame, frame, frame, key="k", features=["x", "y"]))
+    assert not [f for f in found if f.feature == "x" and f.check == "distribution"]
+
+
+# -- the policy
+
+
+def finding(low, high, change="skew", check="distribution", statistic="ks"):
+    return Finding(check, change, "x", statistic, (low + high) / 2, "share", 1_000, low, high)
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "statistic", "low", "high", "verdict"),
+    [
+        ("skew", "distribution", "ks", 0.021, 0.2, "breach"),
+        ("skew", "distribution", "ks", 0.019, 0.09, "ok"),
+        ("skew", "distribution", "ks", 0.019, 0.11, "inconclusive"),
+        ("drift", "distribution", "ks", 0.9, 1.0, "warn"),
+        ("drift", "distribution", "ks", 0.0, 1.0, "ok"),
+        ("total", "distribution", "ks", 0.06, 0.09, "warn"),
+        ("total", "distribution", "ks", 0.11, 0.3, "breach"),
+        ("skew", "parity", "differ", 0.0011, 0.002, "breach"),
+        ("skew", "parity", "differ", 0.0, 0.011, "inconclusive"),
+        ("total", "schema", "missing", 1.0, 1.0, "breach"),
+        ("drift", "schema", "missing", 1.0, 1.0, "warn"),
+    ],
+)
+def test_verdicts_by_hand(change, check, statistic, low, high, verdict):
+    """Above the tolerated by more than chance allows, possibly above the material, or neither."""
+    judged = sk.read_policy().judge(finding(low, high, change, check, statistic))
+    assert str(judged.verdict) == verdict
+    assert (judged.runbook is None) == (verdict == "ok")
+
+
+def test_a_statistic_without_bounds_is_described_and_not_judged():
+    """PSI and JS have no interval, so they get no verdict, however large."""
+    judged = sk.read_policy().judge(Finding("distribution", "skew", "x", "psi", 99.0, "nats", 1_000))
+    assert judged.verdict is None and judged.threshold is None
+
+
+def test_a_policy_file_changes_what_it_names(tmp_path, big):
+    """One limit in a file of one's own; every other stays."""
+    path = tmp_path / "policy.yaml"
+    path.write_text(
+        "limits:\n  parity.differ: {tolerated: 0.5}\n  distribution.ks.drift: {tolerated: 0.9}\nscores: {top: 0.2}\n"
+    )
+    own, default = sk.read_policy(str(path)), sk.read_policy()
+    assert own.limits["parity.differ"] == {"tolerated": 0.5, "material": 0.01}
+    assert own.limits["distribution.ks.drift"] == {"tolerated": 0.9, "material": 0.10}
+    assert own.limits["distribution.ks"] == default.limits["distribution.ks"] and own.scores.top == 0.2
+    assert str(own.judge(finding(0.8, 0.85, "drift")).verdict) == "ok"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alfa: 0.05",
+        "limits: {parity.difer: {tolerated: 0.1}}",
+        "limits: {parity.differ: {tolerate: 0.1}}",
+        "limits: {distribution.ks.skewed: {tolerated: 0.1}}",
+        "scores: {topp: 0.2}",
+        "alpha: 1e-3",
+        "- a list",
+        "a: [",
+        "limits: {parity.differ: 0.1}",
+    ],
+)
+def test_a_policy_that_would_do_nothing_is_refused(tmp_path, text):
+    """A misspelt threshold must not leave the default in force without a word."""
+    (tmp_path / "policy.yaml").write_text(text)
+    with pytest.raises(SkewkitError, match=r"policy"):
+        sk.read_policy(str(tmp_path / "policy.yaml"))
+
+
+def test_the_error_level_is_shared_by_all_that_can_alarm(big):
+    """Bonferroni by hand: alpha over a year's looks, four statistics a feature and change, and four of the keys."""
+    training, replayed = big
+    policy = sk.read_policy()
+    assert policy.level(case(training, replayed, replayed)) == pytest.approx(0.01 / (365 * (4 * 10 * 2 + 4)))
+
+
+def test_clean_splits_raise_no_alarm():
+    """Two hundred clean comparisons of ten features each, at three sizes: not one alarm."""
+    raised = []
+    for seed in range(66):
+        for n in (500, 2_000, 6_000):
+            a, b = examples.table(n, seed=seed), examples.table(n, seed=10_000 + seed)
+            found = sk.check(sk.compare(a, b, features=["amount", "merchant", "country", "recent_count"]))
+            raised += [f for f in found if f.verdict in (Verdict.warn, Verdict.breach)]
+    assert raised == []

@@ -1,0 +1,223 @@
+"""Impact: the same requests, before and after."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import skewkit as sk
+from skewkit.records import SkewkitError
+
+
+def world(rows=6_000, seed=0, days=40):
+    """A score that ranks a label, one feature, rows spread over days and three regions."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    return pd.DataFrame(
+        {
+            "k": np.arange(rows),
+            "t": pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, days * 86_400, rows), "s"),
+            "region": rng.choice(["north", "south"], rows),
+            "x": x,
+            "y": (rng.random(rows) < 1 / (1 + np.exp(-x))).astype(float),
+        }
+    )
+
+
+def logistic(features):
+    return 1 / (1 + np.exp(-features["x"].to_numpy()))
+
+
+ROLES = {"key": "k", "time": "t", "label": "y", "features": ["x"], "segments": ["region"]}
+
+
+@pytest.fixture(scope="module")
+def replayed():
+    return world()
+
+
+@pytest.fixture(scope="module")
+def served(replayed):
+    """Half the rows lost their feature's sign."""
+    return replayed.assign(x=np.where(replayed["k"] % 2, -replayed["x"], replayed["x"]))
+
+
+def test_metrics_are_those_of_the_same_rows(replayed, served):
+    """Before and after equal scikit-learn's on the two sides, and delta is their difference."""
+    found = sk.impact(sk.compare(replayed, served, replayed, model=logistic, **ROLES))
+    for metric, of in {"auc": roc_auc_score, "average_precision": average_precision_score}.items():
+        cost = found.get(metric)
+        assert cost.before == pytest.approx(of(replayed["y"], logistic(replayed)))
+        assert cost.after == pytest.approx(of(served["y"], logistic(served)))
+        assert cost.delta == pytest.approx(cost.after - cost.before) and cost.low < cost.delta < cost.high < 0
+
+
+def test_identical_tables_cost_exactly_nothing(replayed):
+    """Clean control: every change and every interval is zero, not nearly."""
+    found = sk.impact(sk.compare(replayed, replayed, replayed, model=logistic, **ROLES))
+    skew = [c for c in found if c.change == "skew"]
+    assert skew and all(c.delta == c.low == c.high == 0 for c in skew)
+
+
+def test_rows_in_another_order_cost_the_same(replayed, served):
+    """Pairs are made by key: shuffling the log changes no figure."""
+    straight = sk.impact(sk.compare(replayed, served, replayed, model=logistic, **ROLES))
+    shuffled = sk.impact(sk.compare(replayed, served.sample(frac=1, random_state=1), replayed, model=logistic, **ROLES))
+    assert [c.delta for c in straight] == pytest.approx([c.delta for c in shuffled])
+
+
+def test_logged_predictions_do_as_well_as_a_model(replayed, served):
+    """With the scores logged on both sides, no model is needed, and the figures are the same."""
+    logged = [t.assign(p=logistic(t)) for t in (replayed, served)]
+    by_log = sk.impact(sk.compare(replayed, logged[1], logged[0], prediction="p", **ROLES))
+    by_model = sk.impact(sk.compare(replayed, served, replayed, model=logistic, **ROLES))
+    assert by_log.get("auc") == by_model.get("auc")
+
+
+def test_segments_are_measured_on_their_own_rows(replayed, served):
+    """Each region's figure is that of its rows alone."""
+    found = sk.impact(sk.compare(replayed, served, replayed, model=logistic, **ROLES))
+    north = served[served["region"] == "north"]
+    assert found.get("auc", segment="region=north").after == pytest.approx(roc_auc_score(north["y"], logistic(north)))
+    assert found.get("auc", segment="region=north").n == len(north)
+
+
+def test_without_labels_predictions_still_move(replayed, served):
+    """Moved and flipped predictions are known at once; the score waits for labels and says so."""
+    case = sk.compare(replayed, served.drop(columns="y"), replayed.drop(columns="y"), model=logistic, **ROLES)
+    found = sk.impact(case)
+    assert {c.metric for c in found if c.change == "skew"} == {"moved", "flips"}
+    assert [a.reason for a in found.absent] == ["the score waits for labels"]
+    assert found.get("moved").after == pytest.approx(0.5, abs=0.03)
+
+
+def test_rows_whose_label_has_not_come_count_for_no_score(replayed, served):
+    """Null labels are left out on both sides alike."""
+    late = [t.assign(y=t["y"].where(t["k"] >= 1_000)) for t in (replayed, served)]
+    found = sk.impact(sk.compare(late[0], late[1], late[0], model=logistic, **ROLES))
+    rest = served[served["k"] >= 1_000]
+    assert found.get("auc").n == len(rest) and found.get("auc").after == pytest.approx(
+        roc_auc_score(rest["y"], logistic(rest))
+    )
+
+
+def test_without_a_way_to_score_it_says_what_to_give(replayed, served):
+    """No model and no logged scores: no figure is made up."""
+    found = sk.impact(sk.compare(replayed, served, replayed, **ROLES))
+    assert list(found) == [] and "prediction" in found.absent[0].give and "model" in found.absent[0].give
+
+
+def test_moved_and_flips_by_hand():
+    """Of four predictions one moved by 4 percent, one by 6, one across the threshold; tiny ones count from the floor."""
+    before = pd.DataFrame({"k": range(4), "p": [0.50, 0.50, 0.0001, 0.89]})
+    after = before.assign(p=[0.52, 0.53, 0.0002, 0.95])
+    found = sk.impact(sk.compare(before, after, before, key="k", prediction="p", features=["p"]), draws=5)
+    assert found.get("moved").after == 0.5  # 0.53, and 0.95 against 0.89 (6.7 percent)
+
+
+def test_money_by_hand(replayed, tmp_path):
+    """A false positive costs 2, a false negative its amount: the mean over requests at the threshold 0.5."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("scores: {threshold: 0.5}")
+    before = replayed.assign(amount=10.0, p=logistic(replayed))
+    after = before.assign(p=1 - before["p"])
+    cost = {"false_positive": 2, "false_negative": 1, "amount": "amount"}
+    case = sk.compare(before, after, before, prediction="p", cost=cost, **ROLES)
+    found = sk.impact(case, sk.read_policy(str(policy))).get("money_per_request")
+    said = after["p"] >= 0.5
+    by_hand = (2 * (said & (after["y"] == 0)) + 10 * (~said & (after["y"] == 1))).mean()
+    assert found.after == pytest.approx(by_hand) and found.delta > 0
+
+
+def test_regression_has_errors_bias_and_quantile_loss(replayed):
+    """Served ten too high: the bias is ten, the mean absolute error follows."""
+    truth = replayed.assign(y=replayed["x"] * 3)
+    logged = truth.assign(p=truth["y"])
+    served = logged.assign(p=logged["p"] + 10)
+    found = sk.impact(sk.compare(truth, served, logged, prediction="p", task="regression", **ROLES))
+    assert found.get("bias").delta == pytest.approx(10) and found.get("mae").delta == pytest.approx(10)
+    assert found.get("quantile_loss").after == pytest.approx(1.0)  # too high costs (1 - 0.9) a unit
+
+
+def test_multiclass_has_the_macro_forms(replayed):
+    """Predicted classes alone give accuracy and macro precision and recall; probabilities add AUC and log loss."""
+    truth = replayed.assign(y=np.array(["a", "b", "c"])[replayed["k"] % 3])
+    right = truth.assign(p=truth["y"])
+    wrong = right.assign(p=np.where(right["k"] % 2, "a", right["p"]))
+    roles = {**ROLES, "task": "multiclass"}
+    found = sk.impact(sk.compare(truth, wrong, right, prediction="p", **roles))
+    assert found.get("accuracy").before == 1.0
+    assert found.get("accuracy").after == pytest.approx((wrong["p"] == truth["y"]).mean())
+    assert found.get("recall_macro").after == pytest.approx(np.mean([1.0, 0.5, 0.5]), abs=0.01)
+    assert found.get("auc_macro") is None
+
+    def scores(features):
+        p = np.clip(np.abs(features["x"].to_numpy()) / 4, 0.01, 0.9)
+        return pd.DataFrame({"a": p, "b": (1 - p) / 2, "c": (1 - p) / 2})
+
+    ranked = sk.impact(sk.compare(truth, truth.assign(x=-0.5), truth, model=scores, **roles))
+    assert ranked.get("auc_macro").after == pytest.approx(0.5) and ranked.get("log_loss").after > 0
+
+
+def test_the_offline_score_does_not_move(replayed, served):
+    """Measured on training's own labels and predictions: the same whatever was served."""
+    training = replayed.assign(p=logistic(replayed))
+    levels = []
+    for log in (replayed, served):
+        case = sk.compare(training, log.assign(p=logistic(log)), training, prediction="p", **ROLES)
+        levels.append(sk.impact(case).get("auc", change="offline"))
+    assert levels[0] == levels[1] and levels[0].after is None
+    assert levels[0].before == pytest.approx(roc_auc_score(training["y"], training["p"]))
+
+
+def test_intervals_resample_entities_where_they_are_given(replayed):
+    """Twenty accounts that fail together leave far more doubt than six thousand independent rows."""
+    rows = replayed.assign(who=replayed["k"] % 20)
+    served = rows.assign(x=np.where(rows["who"] < 5, -rows["x"], rows["x"]))
+    wide, narrow = (
+        sk.impact(sk.compare(rows, served, rows, model=logistic, entity=e, **{**ROLES, "time": None})).get("auc")
+        for e in ("who", None)
+    )
+    assert wide.delta == narrow.delta and (wide.high - wide.low) > 3 * (narrow.high - narrow.low)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    """Over sixty worlds, the interval of the change misses the change in a very large world a few times."""
+
+    def skewed(frame):
+        return frame.assign(x=np.where(frame["k"] % 4 == 0, -frame["x"], frame["x"]))
+
+    large = world(400_000, seed=99)
+    truth = roc_auc_score(large["y"], logistic(skewed(large))) - roc_auc_score(large["y"], logistic(large))
+    missed = 0
+    for seed in range(60):
+        frame = world(1_500, seed=seed)
+        cost = sk.impact(
+            sk.compare(frame, skewed(frame), frame, model=logistic, key="k", label="y", features=["x"])
+        ).get("auc")
+        missed += not cost.low <= truth <= cost.high
+    assert missed <= 9  # 3 expected; 10 or more has a chance below 1 in 1,000
+
+
+def test_a_label_that_is_no_label_is_refused(replayed):
+    """Text and other numbers than 0 and 1 are errors that name the column and the remedy."""
+    for labels, said in ((replayed["region"], "number"), (replayed["k"], "task")):
+        bad = replayed.assign(y=labels)
+        with pytest.raises(SkewkitError, match=said):
+            sk.impact(sk.compare(bad, bad, bad, model=logistic, **ROLES))
+
+
+def test_a_model_of_the_wrong_length_is_refused_and_cannot_spoil_the_table(replayed):
+    """One score a row; and what a model does to its input stays with it."""
+
+    def spoils(features):
+        features["x"] = 0.0
+        return np.zeros(len(features))
+
+    case = sk.compare(replayed, replayed, replayed, model=spoils, **ROLES)
+    sk.impact(case)
+    assert case.served.column("x").std() > 0.5
+    with pytest.raises(SkewkitError, match="one a row"):
+        sk.impact(sk.compare(replayed, replayed, replayed, model=lambda f: np.zeros(3), **ROLES))
