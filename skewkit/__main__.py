@@ -14,6 +14,7 @@ CODES = """exit codes: 0 ok, 3 warn, 4 breach, 5 inconclusive; 2 refused before 
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run a command; gives the exit code."""
     parser = argparse.ArgumentParser("skewkit", description="Drill, check and report training-serving skew.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a notebook through papermill", epilog=CODES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,19 @@ from . import plots
 from .metrics import HEADLINE, NAMES
 from .records import Cost, Finding, SkewkitError, Verdict
 
-markdown = mistune.create_markdown(escape=True, plugins=["table"])
+
+class _Inside(mistune.HTMLRenderer):
+    """A runbook inside the page: its headings below the page's, its links to other runbooks within the page."""
+
+    def heading(self, text, level, **attrs):
+        return super().heading(text, min(level + 2, 6), **attrs)
+
+    def link(self, text, url, title=None):
+        inside = url.endswith(".md") and "/" not in url
+        return super().link(text, f"#runbooks/{url}" if inside else url, title)
+
+
+markdown = mistune.create_markdown(renderer=_Inside(escape=True), plugins=["table"])
 
 SIGNS = {"ok": "✓", "warn": "▲", "inconclusive": "?", "breach": "✕"}
 MEANING = {
@@ -67,7 +80,8 @@ def page(result: Mapping[str, Any]) -> str:
         offline={c.metric: c for c in costs(result) if c.change == "offline"},
         matrix=[cell["row"] for cell in result["drill"]],
         pictures=[p.html() for p in pictures],
-        runbooks=[(name, markdown(runbook(name))) for name in runbooks(result)],
+        todo=runbooks(result),
+        runbooks=[(name, markdown(runbook(name))) for name in reachable(runbooks(result))],
     )
 
 
@@ -143,6 +157,15 @@ def runbooks(result) -> list[str]:
     worse = [f.runbook for f in alarms]
     planted = [f"runbooks/{cell['skew']['skew']}.md" for cell in result["drill"]]
     return list(dict.fromkeys([*worse, *planted]))
+
+
+def reachable(names: list[str]) -> list[str]:
+    """These runbooks and all that they link to: who reads the page at night may have nothing else at hand."""
+    found = list(names)
+    for name in found:  # grows as it is read
+        linked = [f"runbooks/{stem}.md" for stem in re.findall(r"\]\((\w+)\.md\)", runbook(name))]
+        found += [n for n in dict.fromkeys(linked) if n not in found]
+    return found
 
 
 def runbook(name: str) -> str:

