@@ -19,6 +19,8 @@ import pandas as pd
 from .records import SkewkitError
 from .timeline import Timeline, days_between, duration, local, moments_of, nanoseconds, part, refreshed
 
+GLOBAL = "global"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
@@ -78,7 +80,7 @@ class Latest(AsOf):
 
 @dataclass(frozen=True, kw_only=True)
 class Rolling(AsOf):
-    """The mean, count or sum of an entity's values over a window that ends when it is asked."""
+    """The mean, count or sum of an entity's values over a window (or "global": all) that ends when it is asked."""
 
     value: str
     how: str = "mean"
@@ -157,8 +159,7 @@ def _(d: Latest, raw, requests, when, lines):
 def _(d: Rolling, raw, requests, when, lines):
     events, timeline = _timeline(d, raw, lines)
     until = _as_of(d, requests, when)
-    after = until - duration(d.window, "window")
-    count, total, _ = timeline.between(requests[d.by], after, until, events[d.value].to_numpy())
+    count, total, _ = timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy())
     if d.how not in ("mean", "count", "sum"):
         raise SkewkitError(f"how={d.how!r} was asked of a rolling feature; there are mean, count and sum")
     return {"mean": moments_of(count, total, total)[0], "count": count, "sum": total}[d.how]
@@ -169,12 +170,9 @@ def _(d: Normalized, raw, requests, when, lines):
     events, timeline = _timeline(d, raw, lines)
     until = _as_of(d, requests, when)
     plain = value(d.of, raw, requests, until, lines)
-    if d.window == "global":
+    if d.window == GLOBAL:
         until = np.full(len(requests), nanoseconds([d.fitted])[0])
-        after = np.full(len(requests), np.iinfo("i8").min)
-    else:
-        after = until - duration(d.window, "window")
-    mean, deviation = moments_of(*timeline.between(requests[d.by], after, until, events[d.value].to_numpy()))
+    mean, deviation = moments_of(*timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy()))
     return (plain - mean) / np.where(deviation == 0, 1.0, deviation)
 
 
@@ -191,6 +189,11 @@ def _as_of(d: AsOf, requests, when):
     ttl = duration(d.ttl, "ttl")
     seen = when[refreshed(requests[d.by], when, ttl)] if ttl else when
     return seen - duration(d.lag, "lag")
+
+
+def _begin(d: Rolling | Normalized, until):
+    """Where a window begins; one that is global has all there is before its end."""
+    return np.full(len(until), np.iinfo("i8").min) if d.window == GLOBAL else until - duration(d.window, "window")
 
 
 def knobs_of(definition: Definition) -> frozenset[str]:

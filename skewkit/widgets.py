@@ -8,6 +8,7 @@ import ipywidgets as w
 
 from . import plots
 from .drills import clean_case, planted_case
+from .metrics import NAMES
 from .pipeline import check, impact
 from .policy import read_policy
 from .records import Scope, SkewkitError, Verdict
@@ -108,7 +109,9 @@ class Explorer(w.VBox):
         shown = found.to_frame().query("change == 'skew' and segment.isna()")[
             ["metric", "before", "after", "delta", "low", "high"]
         ]
-        return shown.to_html(index=False, escape=True, na_rep="", float_format="{:.4f}".format)
+        return shown.assign(metric=shown["metric"].map(NAMES)).to_html(
+            index=False, escape=True, na_rep="", float_format="{:.4f}".format
+        )
 
 
 def explore(scenario: str = "flights", sample: int = 20_000) -> Explorer:

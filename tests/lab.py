@@ -41,6 +41,7 @@ def explored(folder, browser_arguments, picture=None):
             page.on("pageerror", lambda e: errors.append(str(e)))
             page.goto(f"{address}/lab/tree/1_explore.ipynb?token={TOKEN}")
             page.locator(".jp-Notebook").wait_for(timeout=60_000)
+            page.get_by_text("| Idle").wait_for(timeout=60_000)  # cells run before the kernel is ready are lost
             page.get_by_text("Run", exact=True).first.click()
             page.get_by_text("Run All Cells", exact=True).click()
             costs = page.locator(".jp-OutputArea table")

@@ -38,7 +38,7 @@ def test_the_severity_moves_the_cost(explorer):
     costs = []
     for severity in explorer.severity.options:
         explorer.severity.value = severity
-        moved = next(line for line in explorer.cost.value.split("<tr>") if "moved" in line)
+        moved = next(line for line in explorer.cost.value.split("<tr>") if "that moved" in line)
         costs.append(float(re.findall(r"<td>(-?[\d.]+)</td>", moved)[2]))
     assert costs[0] == 0 and costs == sorted(costs) and costs[-1] > 0.3
     explorer.severity.value = 0

@@ -45,7 +45,7 @@ MAY = {
     "page": "records metrics plots",
     "report": "records results page",
     "notebook": "records load page report",
-    "widgets": "records drills pipeline plots policy scenarios skews",
+    "widgets": "records drills metrics pipeline plots policy scenarios skews",
     "__main__": "records notebook page",
     "__init__": "",
 }

@@ -191,7 +191,7 @@ def test_the_page_reads_well_in_a_browser(checked, drilled, folder, width):
             book = tab.locator(f"details[id='{link.get_attribute('href')[1:]}']")
             assert (
                 book.get_attribute("open") is not None
-                and book.locator("h2", has_text="First five minutes").is_visible()
+                and book.locator("h4", has_text="First five minutes").is_visible()
             )
             assert errors == []
         browser.close()
