@@ -220,15 +220,19 @@ def _end(child):
 def _result(aside: Path, run_id: str):
     """The result, if it is one and this run's; else None and why."""
     try:
-        result = json.loads((aside / "result.json").read_text("utf-8"))
+        result = json.loads((aside / "result.json").read_text("utf-8"), parse_constant=_no_number)
         validate(result)
     except FileNotFoundError:
         return None, "the notebook ended without writing a result"
-    except (json.JSONDecodeError, jsonschema.ValidationError) as e:
+    except (ValueError, jsonschema.ValidationError) as e:
         return None, f"its result.json is not valid: {str(e).splitlines()[0]}"
     if result["run_id"] != run_id:
         return None, f"its result.json is of another run, {result['run_id']}"
     return result, ""
+
+
+def _no_number(text):
+    raise ValueError(f"it holds {text}, which is no JSON")
 
 
 def _why(aside: Path) -> str:

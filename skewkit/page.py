@@ -189,4 +189,6 @@ def matrix_text(result) -> str:
                     f"{row[metric]:+.4f} [{number(row[f'{metric}_low'])}, {number(row[f'{metric}_high'])}]"
                 )
         rows.append({**shown, "noticed by": row["noticed"] or "-"})
-    return pd.DataFrame(rows).to_string(index=False)
+    offline = [c for c in costs(result) if c.change == "offline" and c.metric in HEADLINE]
+    beside = [f"offline validation {NAMES[c.metric]} {c.before:.4f}: the same at every severity" for c in offline]
+    return "\n".join([pd.DataFrame(rows).to_string(index=False), *beside])

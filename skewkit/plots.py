@@ -111,12 +111,11 @@ def drill(matrix) -> Picture:
         if metric is None:
             break
         x, y = rows["severity"].to_numpy(), rows[metric].to_numpy(float)
-        axes.plot(x, y, line, color=colour, label=name)
+        axes.plot(x, y, line, marker=mark, ms=8, color=colour, label=name)
         axes.fill_between(
             x, rows[f"{metric}_low"].astype(float), rows[f"{metric}_high"].astype(float), color=colour, alpha=0.12
         )
         seen = rows["noticed"].str.len().to_numpy() > 0
-        axes.plot(x[seen], y[seen], mark, color=colour, ms=8)
         axes.plot(x[~seen], y[~seen], mark, color=colour, ms=8, mfc="white")
         said.append(f"{name} {y[-1]:+.4f} at severity {x[-1]:g}, noticed from {min(x[seen], default='none')}")
     axes.set_xlabel("severity: share of the requests; a hollow mark was noticed by no check")

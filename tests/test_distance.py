@@ -174,8 +174,11 @@ def test_ks_radius_holds_the_true_distance():
     assert (np.abs(off) > distance.ks_radius(150, 250, 0.01)).mean() <= 0.01
 
 
-def test_ks_radius_shrinks_with_the_root_of_rows():
-    """Four times the rows halve the radius, and a stricter level widens it."""
+def test_ks_radius_by_hand():
+    """The radius is the inequality's for each sample at half the level, and shrinks with the root of the rows."""
+    assert distance.ks_radius(100, 400, 0.01) == pytest.approx(
+        (log(2 / 0.005) / 200) ** 0.5 + (log(2 / 0.005) / 800) ** 0.5
+    )
     assert distance.ks_radius(400, 400, 0.01) == pytest.approx(distance.ks_radius(100, 100, 0.01) / 2)
     assert distance.ks_radius(100, 100, 0.001) > distance.ks_radius(100, 100, 0.01)
 

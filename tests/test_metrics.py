@@ -108,10 +108,10 @@ def test_calibration_error_does_not_cancel_across_bins():
 
 def test_decisions_and_money_by_hand():
     """A false alarm costs 2 and a miss its row's price; a score at the threshold is an alarm."""
-    scores, labels, price = np.array([0.9, 0.5, 0.4, 0.1]), np.array([1.0, 0, 1, 0]), np.array([10.0, 20, 30, 40])
-    found = values(scores, labels, price=price, base=np.array([0.9, 0.4, 0.6, 0.1]))
-    assert found["money_per_request"] == pytest.approx((2 + 30) / 4)
-    assert (found["flips"], found["moved"]) == (1 / 2, 1 / 2)
+    scores, price = np.array([0.9, 0.8, 0.5, 0.4, 0.1]), np.array([10.0, 15, 20, 30, 40])
+    found = values(scores, np.array([1.0, 1, 0, 1, 0]), price=price, base=np.array([0.9, 0.8, 0.4, 0.6, 0.1]))
+    assert found["money_per_request"] == pytest.approx((2 + 30) / 5)
+    assert (found["flips"], found["moved"]) == (2 / 5, 2 / 5)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -149,6 +149,15 @@ def test_a_class_nobody_predicted_has_precision_zero():
     found = values(scores, labels, "multiclass")
     assert found["precision_macro"] == pytest.approx((1 + 1 / 2 + 0) / 3)
     assert "auc_macro" not in found  # predicted classes alone cannot rank
+
+
+def test_a_class_without_a_label_is_no_class():
+    """The macro metrics are means over the classes that some row has."""
+    scores, labels = np.array([[0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.5, 0.4, 0.1]]), np.array([0, 1, 1])
+    found = values(scores, labels, "multiclass")
+    assert found["recall_macro"] == pytest.approx((1 + 1 / 2) / 2)
+    assert found["precision_macro"] == pytest.approx((1 / 2 + 1) / 2)
+    assert found["auc_macro"] == 1
 
 
 def test_multiclass_apart_by_hand():
@@ -252,4 +261,5 @@ def test_interval_is_the_middle_95_percent():
     drawn = np.arange(1001.0)
     assert interval(drawn) == pytest.approx((25, 975))
     assert interval(np.r_[drawn, [np.nan] * 10]) == pytest.approx((25, 975))
-    assert interval(np.r_[1.0, [np.nan] * 10]) == (None, None)
+    assert interval(np.array([1.0, 1.0, np.nan, np.nan])) == (1, 1)
+    assert interval(np.array([1.0, 1.0, np.nan, np.nan, np.nan])) == (None, None)
