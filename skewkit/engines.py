@@ -99,7 +99,9 @@ class Local:
                     digest.update(block)
         if not self.files:
             digest.update("|".join(self.columns).encode())
-            digest.update(pd.util.hash_pandas_object(self.frame(), index=False).to_numpy().tobytes())
+            for column in (self.column(c) for c in self.columns):
+                plain = column.map(repr) if kind_of(column) == "other" else column
+                digest.update(pd.util.hash_pandas_object(plain, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -159,14 +161,17 @@ class Pairs:
 
 
 def same(a: pd.Series, b: pd.Series, tolerance: float = 0.0) -> np.ndarray:
-    """Which rows agree, shape (n,): nulls only with nulls, numbers within |a - b| <= tolerance (1 + |a|)."""
+    """Which rows agree, shape (n,): nulls only with nulls, numbers within |a - b| <= tolerance (1 + |a|).
+
+    Integers and categories agree exactly.
+    """
     kinds = {kind_of(a), kind_of(b)}
     gone, both = a.isna().to_numpy() & b.isna().to_numpy(), a.notna().to_numpy() & b.notna().to_numpy()
     if kinds <= {"integer", "number", "boolean"}:
-        exact = kinds == {"integer"} and both.all()  # 64-bit integers lose digits as floats
-        x, y = (s.to_numpy() if exact else s.to_numpy(float, na_value=np.nan) for s in (a, b))
+        exact = kinds == {"integer"} and both.all()  # as floats, large ones would lose digits
+        x, y = (v.to_numpy() if exact else v.to_numpy(float, na_value=np.nan) for v in (a, b))
         with np.errstate(invalid="ignore", over="ignore"):
-            close = (x == y) | (np.abs(x - y) <= tolerance * (1 + np.abs(x)))
+            close = (x == y) | (not exact and np.abs(x - y) <= tolerance * (1 + np.abs(x)))
     elif kinds <= {"time", "naive time"} and len(kinds) == 1:
         close = nanoseconds(a) == nanoseconds(b)
     elif len(kinds) == 1:

@@ -37,6 +37,9 @@ MEANING = {
     "inconclusive": "There is too little data to say.",
     "breach": "Serving did not hold what training would have: something is at fault.",
 }
+UNSPLIT = (
+    "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
+)
 SIDES = {"skew": "served against replayed", "drift": "replayed against training", "total": "served against training"}
 TELLS = {
     "missing": "is missing",
@@ -70,7 +73,7 @@ def page(result: Mapping[str, Any]) -> str:
         summary=summary(result),
         signs=SIGNS,
         sides=SIDES,
-        meaning=MEANING[result["verdict"]],
+        meaning=meaning(result),
         headline=HEADLINE,
         skew=[(f, tell(f)) for f in alarms if f.change != "drift"],
         drift=[(f, tell(f)) for f in alarms if f.change == "drift"],
@@ -89,6 +92,12 @@ def title(result) -> str:
     return f"{result['verdict']}: skewkit {result['notebook']}"
 
 
+def meaning(result) -> str:
+    """What the verdict says, which without a replay is less."""
+    alone = result["verdict"] == "breach" and any(f["change"] == "total" for f in result["findings"])
+    return UNSPLIT if alone else MEANING[result["verdict"]]
+
+
 def summary(result) -> str:
     """The run in one or two sentences, the worst first."""
     if result["drill"]:
@@ -100,7 +109,7 @@ def summary(result) -> str:
         return f"{plants}: {len(planted) - len(missed)} noticed" + (f"; not noticed: {blind}." if blind else ".")
     judged = [f for f in findings(result) if f.verdict is not None and str(f.verdict) == result["verdict"]]
     if result["verdict"] == "ok" or not judged:
-        return MEANING[result["verdict"]]
+        return meaning(result)
     first, *_ = judged = sorted(judged, key=urgency)
     about = dict.fromkeys(f.feature for f in judged if f.feature and f.change == first.change)
     others = [f for f in about if f != first.feature]
@@ -109,7 +118,7 @@ def summary(result) -> str:
     lost = next((c for c in costs(result) if c.change == "skew" and c.segment is None and c.delta is not None), None)
     cost = ""
     if lost and lost.low is not None and lost.before is not None and result["verdict"] == "breach":
-        cost = f" {NAMES[lost.metric]} {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
+        cost = f" {NAMES[lost.metric]} changed by {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
     return f"{tell(first)} ({SIDES[first.change]}).{more}{cost}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from zoneinfo import available_timezones
 
 import numpy as np
@@ -134,8 +135,8 @@ def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:
     order = np.lexsort((np.arange(len(times)), times, code))
     filled = np.empty(len(times), "i8")
     code, at = code[order], times[order]
-    begins = np.flatnonzero(np.r_[True, code[1:] != code[:-1]]) if len(code) else []
-    for begin, end in zip(begins, [*begins[1:], len(code)], strict=True):
+    bounds = np.flatnonzero(np.r_[True, code[1:] != code[:-1], True]) if len(code) else []
+    for begin, end in pairwise(bounds):
         if code[begin] < 0:  # no entity, no cache
             filled[order[begin:end]] = order[begin:end]
             continue

@@ -246,22 +246,23 @@ def test_large_integers_are_told_apart():
 
 
 # FAILS: engines.py, same: with one null in either column, integers are compared as floats.
-def test_large_integers_are_told_apart_beside_a_null():
-    """A null in another row does not blur integers beyond 2**53."""
+def test_integers_agree_exactly_beside_a_null():
+    """A null in another row neither blurs integers beyond 2**53 nor lends integers a tolerance."""
     assert agree([2**53, None], [2**53 + 1, None], dtype="Int64") == [False, True]
+    assert agree([5, None], [6, None], 0.25, dtype="Int64") == [False, True]
 
 
-# FAILS: engines.py, same: x - y wraps around, and the absolute value of the smallest integer is below 0.
 @pytest.mark.parametrize(("x", "y", "dtype"), [(2**62, -(2**62), "int64"), (64, -64, "int8")])
 def test_opposite_integers_differ(x, y, dtype):
     """Integers whose difference does not fit their type differ."""
     assert agree([x], [y], dtype=dtype) == [False]
 
 
-# FAILS: engines.py, same: unsigned differences wrap around, so that 1 less is 255 more.
-def test_the_tolerance_holds_for_unsigned_integers_both_ways():
-    """A tolerance allows as much below as above."""
-    assert agree([5, 5], [4, 6], 0.25, dtype="uint8") == [True, True]
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "Int64", "category"])
+def test_integers_agree_exactly(dtype):
+    """A tolerance is for numbers with a fraction: integers agree with themselves alone."""
+    assert agree([5, 5, 5], [4, 5, 6], 0.25, dtype=dtype) == [False, True, False]
+    assert agree([5, 5, 5], [4, 5, 6], 0.25, dtype="float64") == [True, True, True]
 
 
 def test_infinities_agree_with_themselves():

@@ -262,7 +262,6 @@ def test_no_events_give_nulls(name):
     assert np.isnan(one(DEFINITIONS[name], {"events": raw["events"][:0]}, requests)).all()
 
 
-# FAILS: timeline.py, refreshed (see test_timeline.py).
 def test_no_requests_give_no_rows():
     """A batch of no requests has every feature's column and no row."""
     raw, requests = small()

@@ -58,7 +58,6 @@ def test_refreshed_is_a_cache_filled_on_a_miss(requests, ttl):
     assert refreshed(who, times, ttl).tolist() == expected
 
 
-# FAILS: timeline.py, refreshed: without requests ``begins`` is empty and the list zipped with it is not.
 def test_refreshed_of_nothing_is_nothing():
     """No requests fill no cache."""
     assert refreshed([], np.array([], "i8"), 5).tolist() == []
@@ -102,7 +101,7 @@ def test_a_timeline_knows_integer_and_float_entities_alike():
     assert line.latest(pd.Series([2, 1, 3]), np.array([9, 9, 9])).tolist() == [1, 0, -1]
 
 
-# FAILS: timeline.py:119 to 124, one running sum over all entities: past an infinity, every difference is inf - inf.
+# FAILS: timeline.py, Timeline.between: one running sum over all entities: past an infinity, every difference is inf - inf.
 @pytest.mark.parametrize("huge", [np.inf, 1e18])
 def test_an_entity_cannot_touch_anothers_sums(huge):
     """A huge or infinite value of one entity leaves the sums of another as they are."""
@@ -175,7 +174,7 @@ def test_an_unknown_zone_names_the_like():
     assert zone("Europe/Berlin") == "Europe/Berlin"
 
 
-# FAILS: timeline.py:28 checks the digits of an offset and not its size; pandas then raises its own ValueError.
+# FAILS: timeline.py, zone: checks the digits of an offset and not its size; pandas then raises its own ValueError.
 def test_an_offset_of_days_is_no_zone():
     """An offset that no clock can have is refused like any other unknown zone."""
     with pytest.raises(SkewkitError):
@@ -191,7 +190,7 @@ def test_each_row_can_have_its_own_zone():
         assert local(times, zones).astype(object).where(lambda t: t.notna(), None).tolist() == expected
 
 
-# FAILS: timeline.py:45 writes by index label, so rows that share one overwrite each other.
+# FAILS: timeline.py, local: writes by index label, so rows that share one overwrite each other.
 def test_rows_with_one_label_keep_their_own_zones():
     """Rows that share an index label each show their own zone's wall clock."""
     times = utc("2024-01-01", "2024-01-01").set_axis([7, 7])

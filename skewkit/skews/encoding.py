@@ -51,6 +51,10 @@ class Encoding(Skew):
 
     def inject(self, frame, roles, seed=0):
         names = self.features or self.acts_on(frame, roles)
+        if odd := [f for f in names if not _has_categories(frame[f])]:
+            raise NotApplicable(
+                f"{self}: {', '.join(odd)} holds lists or the like; only text and numbers can be categories"
+            )
         return pd.DataFrame({f: self._served(frame[f], seed) for f in names}, index=frame.index)
 
     def undo(self, frame, roles, seed=0):
@@ -71,7 +75,7 @@ class Encoding(Skew):
 
     def _can(self, column):
         """Text, or whole numbers few enough to be codes, of which there are some to change."""
-        if column.dtype.kind in "Mm" or column.dtype.kind == "f":
+        if column.dtype.kind in "Mmf" or not _has_categories(column):
             return False
         if column.dtype.kind in "iu" and column.nunique() > max(2, len(column) ** 0.5):
             return False
@@ -89,6 +93,10 @@ class Encoding(Skew):
         new = {"unknown_dropped": None, "renamed": self.to}.get(self.how, self.default)
         chosen = self._chosen(column).fillna(False).astype(bool)
         return column.mask(chosen) if new is None else column.mask(chosen, new)
+
+
+def _has_categories(column: pd.Series) -> bool:
+    return column.dtype != object or column.map(pd.api.types.is_hashable).all()
 
 
 def drawn(column: pd.Series, seed: int) -> dict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..records import NotApplicable, Skew, SkewkitError
+from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..timeline import Timeline, duration, moments_of, nanoseconds
 
 GLOBAL = "global"
@@ -58,6 +58,7 @@ class NormalizationWindow(Skew):
         return pd.DataFrame(columns, index=frame.index)
 
     def _windows(self, frame, roles):
+        needs(frame, [self.entity] if self.entity else [], self)
         who = frame[self.entity] if self.entity else pd.Series("all", index=frame.index)
         if self.serving == GLOBAL:
             return np.full(len(frame), np.iinfo("i8").min), np.zeros(len(frame), "i8"), who
