@@ -114,15 +114,16 @@ class Timeline:
     def between(self, entities, after: np.ndarray, until: np.ndarray, values: np.ndarray):
         """Count, sum and sum of squares of the events in (after, until], each of shape (requests,).
 
-        ``values`` are the events' values in their first order, shape (n,); a null value is no event.
+        ``values`` are the events' values in their first order, shape (n,); one that is null or infinite is no event.
         """
         codes = self.codes(entities)
         lo, hi = self.upto(codes, after), self.upto(codes, until)
         sorted_ = np.asarray(values, float)[self.order]
-        there = ~np.isnan(sorted_)
+        there = np.isfinite(sorted_)
         filled = np.where(there, sorted_, 0.0)
-        sums = (np.r_[0.0, np.cumsum(v)] for v in (there.astype(float), filled, filled**2))
-        return tuple(np.where(codes >= 0, s[hi] - s[lo], 0.0) for s in sums)
+        with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154 have no float
+            sums = [np.r_[0.0, np.cumsum(v)] for v in (there.astype(float), filled, filled**2)]
+            return tuple(np.where(codes >= 0, s[hi] - s[lo], 0.0) for s in sums)
 
 
 def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:
@@ -150,7 +151,7 @@ def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:
 
 def moments_of(count, total, squares):
     """Mean and standard deviation (population) from count, sum and sum of squares; null where the count is 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         mean = np.where(count > 0, total / count, np.nan)
         variance = np.maximum(np.where(count > 0, squares / count, np.nan) - mean**2, 0.0)
     return mean, np.sqrt(variance)
