@@ -124,8 +124,9 @@ def _sides(case, seed):
 
 
 def _modelled(case, rows, features):
-    """The model's scores of a copy of the rows, so that it can spoil nothing."""
-    scores = case.model(rows[list(features)].copy())
+    """The model's scores of a copy of the rows, so that it can spoil nothing; integers beside a null as pandas has them."""
+    nullable = {f: float for f in features if isinstance(rows[f].dtype, pd.ArrowDtype)}
+    scores = case.model(rows[list(features)].astype(nullable).copy())
     if len(scores) != len(rows):
         raise SkewkitError(f"the model gave {len(scores)} scores for {len(rows)} rows; it gives one a row")
     return scores

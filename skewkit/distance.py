@@ -38,7 +38,14 @@ def cells(a, b, categorical: bool) -> tuple[np.ndarray, np.ndarray]:
         return _at(a, every), _at(b, every)
     ranks = np.minimum(np.arange(1, BINS) * a.n // BINS, a.n - 1)
     edges = np.unique(a.values[np.searchsorted(a.upto, ranks, "right")])
-    return tuple(np.diff(np.r_[0, np.round(cdf(d, edges) * d.n), d.n]) for d in (a, b))
+    atoms = edges[(cdf(a, edges) - cdf(a, edges, "left")) * BINS >= 1]
+    return tuple(_between(d, edges, atoms) for d in (a, b))
+
+
+def _between(d, edges, atoms):
+    """Counts up to and with each edge; below an atom, a value that fills a bin alone, there is one cell more."""
+    upto = np.sort(np.r_[cdf(d, edges), cdf(d, atoms, "left")])
+    return np.diff(np.r_[0, np.round(upto * d.n), d.n])
 
 
 def _at(d, every):

@@ -65,7 +65,7 @@ class Local:
         if isinstance(self.source, pd.DataFrame):
             series = self.source[theirs]
         else:
-            series = _read(self, [theirs]).column(0).to_pandas()
+            series = _series(_read(self, [theirs]).column(0))
         if self.keep is not None:
             series = series[self.keep]
         series = series.reset_index(drop=True).rename(name)
@@ -166,19 +166,21 @@ def same(a: pd.Series, b: pd.Series, tolerance: float = 0.0) -> np.ndarray:
     Integers and categories agree exactly.
     """
     kinds = {kind_of(a), kind_of(b)}
-    gone, both = a.isna().to_numpy() & b.isna().to_numpy(), a.notna().to_numpy() & b.notna().to_numpy()
+    agree = a.isna().to_numpy(bool) & b.isna().to_numpy(bool)
+    both = a.notna().to_numpy(bool) & b.notna().to_numpy(bool)
+    x, y = a[both], b[both]
     if kinds <= {"integer", "number", "boolean"}:
-        exact = kinds == {"integer"} and both.all()  # as floats, large ones would lose digits
-        x, y = (v.to_numpy() if exact else v.to_numpy(float, na_value=np.nan) for v in (a, b))
-        with np.errstate(invalid="ignore", over="ignore"):
-            close = (x == y) | (not exact and np.abs(x - y) <= tolerance * (1 + np.abs(x)))
+        exact = kinds == {"integer"}  # as floats, large ones would lose digits
+        x, y = (v.to_numpy() if exact else v.to_numpy(float) for v in (x, y))
+        agree[both] = x == y
+        if not exact:
+            with np.errstate(invalid="ignore", over="ignore"):
+                agree[both] |= np.isfinite(x) & (np.abs(x - y) <= tolerance * (1 + np.abs(x)))
     elif kinds <= {"time", "naive time"} and len(kinds) == 1:
-        close = nanoseconds(a) == nanoseconds(b)
-    elif len(kinds) == 1:
-        close = a.astype(object).to_numpy() == b.astype(object).to_numpy()
-    else:
-        close = np.zeros(len(a), bool)  # text is never a number
-    return gone | (both & np.asarray(close, bool))
+        agree[both] = nanoseconds(x) == nanoseconds(y)
+    elif len(kinds) == 1:  # text is never a number
+        agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
+    return agree
 
 
 def distribution_of(series: pd.Series) -> Distribution:
@@ -195,7 +197,8 @@ def distribution_of(series: pd.Series) -> Distribution:
         order = np.argsort(found)
         found, count = found[order], count[order]
     else:
-        plain = nanoseconds(values) if "time" in kind else values.to_numpy(float if kind != "integer" else "int64")
+        integer = "uint64" if "uint" in str(series.dtype).lower() else "int64"
+        plain = nanoseconds(values) if "time" in kind else values.to_numpy(integer if kind == "integer" else float)
         found, count = np.unique(plain, return_counts=True)
     return Distribution(kind, found, np.cumsum(count), len(values), int(len(series) - len(values)))
 
@@ -246,6 +249,12 @@ def _read(table: Local, names):
         raise SkewkitError(
             f"{table.name}: cannot read column {', '.join(names)} of {table.uri}: {type(e).__name__}"
         ) from None
+
+
+def _series(column: pa.ChunkedArray) -> pd.Series:
+    """A column in pandas; integers beside a null stay integers."""
+    nullable = pa.types.is_integer(column.type) and column.null_count
+    return column.to_pandas(types_mapper=pd.ArrowDtype) if nullable else column.to_pandas()
 
 
 def _localize(series, name, table):

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .records import SkewkitError
-from .timeline import Timeline, days_between, duration, local, moments_of, nanoseconds, part, refreshed
+from .timeline import NEVER, Timeline, before, days_between, duration, local, nanoseconds, part, refreshed
 
 GLOBAL = "global"
 
@@ -142,9 +142,7 @@ def _(d: LocalTime, raw, requests, when, lines):
 def _(d: DaysSince, raw, requests, when, lines):
     events, timeline = _timeline(d, raw, lines)
     row = timeline.latest(requests[d.by], _as_of(d, requests, when))
-    newest = pd.Series(pd.to_datetime(nanoseconds(events["known"])[row], utc=True), index=requests.index).where(
-        row >= 0
-    )
+    newest = pd.Series(pd.to_datetime(_at(nanoseconds(events["known"]), row, NEVER), utc=True), index=requests.index)
     return days_between(local(requests[d.source], d.zone), local(newest, d.zone)).to_numpy(float)
 
 
@@ -152,17 +150,17 @@ def _(d: DaysSince, raw, requests, when, lines):
 def _(d: Latest, raw, requests, when, lines):
     events, timeline = _timeline(d, raw, lines)
     row = timeline.latest(requests[d.by], _as_of(d, requests, when))
-    return np.where(row >= 0, events[d.value].to_numpy(float)[row], np.nan)
+    return _at(events[d.value].to_numpy(float), row, np.nan)
 
 
 @value.register
 def _(d: Rolling, raw, requests, when, lines):
     events, timeline = _timeline(d, raw, lines)
     until = _as_of(d, requests, when)
-    count, total, _ = timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy())
+    count, total, mean, _ = timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy())
     if d.how not in ("mean", "count", "sum"):
         raise SkewkitError(f"how={d.how!r} was asked of a rolling feature; there are mean, count and sum")
-    return {"mean": moments_of(count, total, total)[0], "count": count, "sum": total}[d.how]
+    return {"mean": mean, "count": count, "sum": total}[d.how]
 
 
 @value.register
@@ -172,7 +170,7 @@ def _(d: Normalized, raw, requests, when, lines):
     plain = value(d.of, raw, requests, until, lines)
     if d.window == GLOBAL:
         until = np.full(len(requests), nanoseconds([d.fitted])[0])
-    mean, deviation = moments_of(*timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy()))
+    *_, mean, deviation = timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy())
     return (plain - mean) / np.where(deviation == 0, 1.0, deviation)
 
 
@@ -188,12 +186,17 @@ def _as_of(d: AsOf, requests, when):
     """The moment whose knowledge a request is served."""
     ttl = duration(d.ttl, "ttl")
     seen = when[refreshed(requests[d.by], when, ttl)] if ttl else when
-    return seen - duration(d.lag, "lag")
+    return before(seen, duration(d.lag, "lag"))
+
+
+def _at(values, row, missing):
+    """The values at these rows; ``missing`` where the row is -1."""
+    return np.append(values, missing)[row]
 
 
 def _begin(d: Rolling | Normalized, until):
     """Where a window begins; one that is global has all there is before its end."""
-    return np.full(len(until), np.iinfo("i8").min) if d.window == GLOBAL else until - duration(d.window, "window")
+    return np.full(len(until), NEVER) if d.window == GLOBAL else before(until, duration(d.window, "window"))
 
 
 def knobs_of(definition: Definition) -> frozenset[str]:

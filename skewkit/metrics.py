@@ -160,7 +160,7 @@ class Measured:
         y, p = self.side.labels, self.side.scores
         said = p.argmax(1)
         numbers = [k for k in range(p.shape[1]) if (y == k).any()]
-        precision = [self.ratio((said == k) & (y == k), said == k) for k in numbers]
+        precision = [self._precision(said == k, y == k) for k in numbers]
         recall = [self.ratio((said == k) & (y == k), y == k) for k in numbers]
         found = {
             "accuracy": self.mean(said == y),
@@ -175,6 +175,12 @@ class Measured:
             found["auc_macro"] = _macro(ranked)
             found["log_loss"] = self.mean(-np.log(np.clip(p[np.arange(len(p)), y.astype(int)], TINY, 1)))
         return found
+
+    def _precision(self, said, so):
+        """Of one class; 0 where it was there and nobody said so, as in scikit-learn."""
+        value, drawn = self.ratio(said & so, said)
+        silent = np.isnan(drawn) & (self._drawn(so) > 0)
+        return float(np.nan_to_num(value)), np.where(silent, 0.0, drawn)
 
     def _apart_classes(self):
         apart = np.abs(self.side.scores - self.base.scores).sum(1) / 2
@@ -221,9 +227,10 @@ def _against(side, k):
 
 
 def _macro(estimates):
-    """The plain mean over classes; a class nobody predicted has precision 0."""
+    """The plain mean over classes; a replicate that drew nothing of a class goes without it."""
     values, drawn = zip(*estimates, strict=True)
-    return float(np.mean(np.nan_to_num(values))), np.mean(np.nan_to_num(drawn), axis=0)
+    there = ~np.isnan(drawn)
+    return float(np.mean(values)), np.where(there, drawn, 0.0).sum(0) / np.maximum(there.sum(0), 1)
 
 
 def interval(drawn: np.ndarray) -> tuple[float | None, float | None]:

@@ -125,13 +125,24 @@ def coin(keys, purpose: str, seed: int = 0) -> np.ndarray:
     ("plant", "sample") gives independent numbers, so that sampling and planting do not pick the same rows. The mixing
     is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over pandas' own hash of the values.
     """
-    keys = pd.Series(keys)
-    values = keys.to_numpy() if keys.dtype.kind in "iu" else keys.astype(object).to_numpy()
+    values = _hashable(pd.Series(keys))
     salt = (zlib.crc32(f"{purpose}|{seed}".encode()) * 0x9E3779B97F4A7C15) % 2**64
     z = pd.util.hash_array(values, categorize=False) ^ np.uint64(salt)
     for shift, times in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(times)
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype("f8") / 2**53
+
+
+def _hashable(keys: pd.Series) -> np.ndarray:
+    """Keys as 64-bit integers, or as objects: the same key alike, however its column is stored; null keys all alike."""
+    present = keys.dropna()
+    whole = pd.api.types.is_integer_dtype(keys.dtype)
+    if pd.api.types.is_float_dtype(keys.dtype):  # integers beside a null become floats
+        whole = bool((present % 1 == 0).all() and (present.abs() < 2**53).all())
+    if whole:
+        unsigned = "uint" in str(keys.dtype).lower()
+        return keys.fillna(0).to_numpy("uint64" if unsigned else "int64").astype("uint64")
+    return keys.astype(object).where(keys.notna(), "").to_numpy()
 
 
 @dataclass(frozen=True)

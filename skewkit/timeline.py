@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from zoneinfo import available_timezones
@@ -24,8 +25,7 @@ PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
 
 def zone(name: str) -> str:
     """An IANA zone or a fixed offset such as +05:30, checked."""
-    fixed = len(name) == 6 and name[0] in "+-" and name[3] == ":" and (name[1:3] + name[4:]).isdigit()
-    if not fixed and name not in available_timezones():
+    if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", name) and name not in available_timezones():
         near = [z for z in sorted(available_timezones()) if name.lower() in z.lower()][:5]
         hint = f"; did you mean {', '.join(near)}" if near and name else ""
         raise SkewkitError(
@@ -38,10 +38,10 @@ def local(times: pd.Series, zones: str | pd.Series) -> pd.Series:
     """The wall clock in one zone, or in each row's own, as naive times; null where the zone is."""
     if isinstance(zones, str):
         return times.dt.tz_convert(zone(zones)).dt.tz_localize(None)
-    wall = pd.Series(pd.NaT, index=times.index, dtype="datetime64[ns]")
-    for name, rows in times.groupby(zones, observed=True):
-        wall.loc[rows.index] = rows.dt.tz_convert(zone(name)).dt.tz_localize(None).astype("datetime64[ns]")
-    return wall
+    wall = np.full(len(times), np.datetime64("NaT"), "datetime64[ns]")
+    for name, rows in pd.Series(np.arange(len(times))).groupby(zones.to_numpy(), observed=True):
+        wall[rows] = times.iloc[rows].dt.tz_convert(zone(name)).dt.tz_localize(None)
+    return pd.Series(wall, index=times.index)
 
 
 def part(name: str, wall: pd.Series) -> pd.Series:
@@ -72,17 +72,25 @@ def duration(text: str, name: str) -> int:
     return length.value
 
 
+NEVER = np.iinfo("i8").min  # what a missing time is as an integer
+
+
+def before(times: np.ndarray, length: int) -> np.ndarray:
+    """The moments ``length`` nanoseconds before; before a missing time, and before the first there is, NEVER."""
+    return np.where(times < NEVER + length, NEVER, times - length)
+
+
 class Timeline:
     """Events of many entities, sorted once, to be asked what was known of an entity at a moment.
 
-    ``entities`` and ``times`` have shape (n,); times are int64 nanoseconds. A null entity has no events.
+    ``entities`` and ``times`` have shape (n,); times are int64 nanoseconds. An event without entity or time is none.
     """
 
     def __init__(self, entities, times: np.ndarray):
         entities = pd.Series(entities).astype(object)
         self.entities = pd.Index(entities.dropna().unique())
         code = self.entities.get_indexer(entities)
-        known = np.flatnonzero(code >= 0)
+        known = np.flatnonzero((code >= 0) & (times > NEVER))
         self.order = known[np.lexsort((times[known], code[known]))]
         self.moments = np.unique(times)
         self._step = np.int64(len(self.moments) + 1)
@@ -109,21 +117,35 @@ class Timeline:
         codes = self.codes(entities)
         at = self.upto(codes, when)
         found = (codes >= 0) & (at > self.start(codes))
-        return np.where(found, self.order[np.maximum(at - 1, 0)], -1) if len(self.order) else np.full(len(codes), -1)
+        return np.where(found, np.append(-1, self.order)[at], -1)
 
     def between(self, entities, after: np.ndarray, until: np.ndarray, values: np.ndarray):
-        """Count, sum and sum of squares of the events in (after, until], each of shape (requests,).
+        """Count, sum, mean and deviation (population) of the events in (after, until], each of shape (requests,).
 
         ``values`` are the events' values in their first order, shape (n,); one that is null or infinite is no event.
+        Sums run within an entity, and about its median, so that neither another entity's values nor a large mean takes
+        digits away. Mean and deviation of no event are null.
         """
         codes = self.codes(entities)
         lo, hi = self.upto(codes, after), self.upto(codes, until)
-        sorted_ = np.asarray(values, float)[self.order]
-        there = np.isfinite(sorted_)
-        filled = np.where(there, sorted_, 0.0)
-        with np.errstate(over="ignore", invalid="ignore"):  # squares of numbers beyond 1e154 have no float
-            sums = [np.r_[0.0, np.cumsum(v)] for v in (there.astype(float), filled, filled**2)]
-            return tuple(np.where(codes >= 0, s[hi] - s[lo], 0.0) for s in sums)
+        value = pd.Series(np.asarray(values, float)[self.order])
+        value = value.where(np.isfinite(value))
+        who = self._marks // self._step
+        middle = value.groupby(who).transform("median").fillna(0.0)
+        there, off = value.notna().astype(float), (value - middle).fillna(0.0)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # squares beyond 1e154 have no float
+            count, moved, squares = (self._within(v, who, codes, lo, hi) for v in (there, off, off**2))
+            centre = np.r_[middle, 0.0][np.minimum(self.start(codes), len(middle))]
+            mean = np.where(count > 0, centre + moved / count, np.nan)
+            spread = squares / count - (moved / count) ** 2
+            spread = np.where(spread > 1e-12 * squares / count, spread, 0.0)  # what is left is rounding
+            return count, np.where(count > 0, count * mean, 0.0), mean, np.where(count > 0, np.sqrt(spread), np.nan)
+
+    def _within(self, value: pd.Series, who, codes, lo, hi):
+        """The sum over events lo to hi of one entity, from sums that begin anew with each entity."""
+        running = np.r_[0.0, value.groupby(who).cumsum()]
+        first = self.start(codes)
+        return np.where((codes >= 0) & (hi > lo), running[hi] - np.where(lo > first, running[lo], 0.0), 0.0)
 
 
 def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:
@@ -147,11 +169,3 @@ def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:
             filled[order[begin:until]] = order[begin]
             begin = until
     return filled
-
-
-def moments_of(count, total, squares):
-    """Mean and standard deviation (population) from count, sum and sum of squares; null where the count is 0."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        mean = np.where(count > 0, total / count, np.nan)
-        variance = np.maximum(np.where(count > 0, squares / count, np.nan) - mean**2, 0.0)
-    return mean, np.sqrt(variance)

@@ -21,9 +21,7 @@ NS = [pd.Timestamp(t).value for t in ("2024-02-01T00:00", "2024-03-01T12:00")]
 COLUMNS = {
     "number": ([2.5, np.nan, -np.inf, 2.5], "float64", "number", [-np.inf, 2.5], [1, 2], 1),
     "integer": ([3, 1, 2**53 + 1, 3], "int64", "integer", [1, 3, 2**53 + 1], [1, 2, 1], 0),
-    # FAILS from Parquet: engines.py, Local.column: to_pandas() turns integers with a null into floats
     "nullable_integer": ([3, None, 2**53 + 1, 3], "Int64", "integer", [3, 2**53 + 1], [2, 1], 1),
-    # FAILS: engines.py, distribution_of: "int64" wraps what is above 2**63
     "unsigned": ([1, 2**63 + 1, 1, 5], "uint64", "integer", [1, 5, 2**63 + 1], [2, 1, 1], 0),
     "boolean": ([True, False, True, True], "bool", "boolean", [0, 1], [1, 3], 0),
     "nullable_boolean": ([True, None, False, True], "boolean", "boolean", [0, 1], [1, 2], 1),
@@ -217,7 +215,6 @@ def test_nulls_agree_only_with_nulls():
     assert agree(times, times[[0, 1, 0]]) == [True, True, False]
 
 
-# FAILS: engines.py, same: numpy cannot compare the pd.NA that this type's nulls become.
 def test_nulls_agree_only_with_nulls_in_pandas_string_type():
     """The text type "string" compares as any other text."""
     assert agree(["a", None, None], ["a", None, "a"], dtype="string") == [True, True, False]
@@ -245,7 +242,6 @@ def test_large_integers_are_told_apart():
     assert agree(big, [v + 1 for v in big], dtype="Int64") == [False] * 3
 
 
-# FAILS: engines.py, same: with one null in either column, integers are compared as floats.
 def test_integers_agree_exactly_beside_a_null():
     """A null in another row neither blurs integers beyond 2**53 nor lends integers a tolerance."""
     assert agree([2**53, None], [2**53 + 1, None], dtype="Int64") == [False, True]
@@ -271,7 +267,6 @@ def test_infinities_agree_with_themselves():
     assert agree([np.inf, np.inf, 1.0], [-np.inf, 1.0, np.inf]) == [False, False, False]
 
 
-# FAILS: engines.py, same: the relative tolerance of an infinity is infinite.
 def test_infinities_disagree_with_all_else_under_a_tolerance():
     """No tolerance makes an infinity agree with a number or with its opposite."""
     assert agree([np.inf, np.inf, 1.0], [-np.inf, 1.0, np.inf], 1e-6) == [False, False, False]

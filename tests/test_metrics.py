@@ -204,7 +204,6 @@ def test_a_multiclass_replicate_is_the_metric_of_resampled_rows(seed):
             assert drawn[name][1][i] == pytest.approx(value, abs=1e-12), name
 
 
-# FAILS: metrics.py, _macro: makes the null recall and AUC of a class that a replicate did not draw a 0.
 def test_a_perfect_model_is_perfect_in_every_replicate():
     """A class that a replicate does not draw says nothing about recall or AUC."""
     labels = np.array([0] * 20 + [1] * 20 + [2])

@@ -18,7 +18,6 @@ from skewkit.timeline import (
     days_between,
     duration,
     local,
-    moments_of,
     nanoseconds,
     part,
     refreshed,
@@ -27,7 +26,7 @@ from skewkit.timeline import (
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 WHO, TIME = st.sampled_from(["a", "b", "c", None]), st.integers(-6, 6)
-EVENTS = st.lists(st.tuples(WHO, TIME, st.none() | st.integers(-9, 9)), max_size=25)
+EVENTS = st.lists(st.tuples(WHO, TIME, st.sampled_from([None, np.inf]) | st.integers(-9, 9)), max_size=25)
 ASKED = st.lists(st.tuples(WHO | st.just("z"), TIME, st.integers(0, 5)), min_size=1, max_size=12)
 CLOCKS = ("America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")
 MOMENTS = st.lists(st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1)), min_size=1, max_size=10)
@@ -82,17 +81,16 @@ def test_latest_is_the_newest_event_known(events, asked):
 @LAW
 @given(EVENTS, ASKED)
 def test_between_sums_a_window_open_at_its_start(events, asked):
-    """Between gives count, sum and sum of squares of an entity's values in (after, until], past nulls."""
+    """Between gives count, sum, mean and deviation of an entity's values in (after, until], past nulls and infinities."""
     windows = [
-        [v for w, t, v in events if w is not None and w == who and now - length < t <= now and v is not None]
+        [v for w, t, v in events if w is not None and w == who and now - length < t <= now and v not in (None, np.inf)]
         for who, now, length in asked
     ]
     who, times, values = split(events)
     by, until, length = split(asked)
-    count, total, squares = Timeline(who, times).between(by, until - length.astype("i8"), until, values)
-    assert count.tolist() == [len(w) for w in windows]
-    assert total.tolist() == [sum(w) for w in windows]
-    assert squares.tolist() == [sum(v * v for v in w) for w in windows]
+    found = Timeline(who, times).between(by, until - length.astype("i8"), until, values)
+    expected = [(len(w), sum(w), np.mean(w), np.std(w)) if w else (0, 0, np.nan, np.nan) for w in windows]
+    np.testing.assert_allclose(np.array(found).T, np.array(expected).reshape(-1, 4), rtol=1e-9, atol=1e-6)
 
 
 def test_a_timeline_knows_integer_and_float_entities_alike():
@@ -101,24 +99,23 @@ def test_a_timeline_knows_integer_and_float_entities_alike():
     assert line.latest(pd.Series([2, 1, 3]), np.array([9, 9, 9])).tolist() == [1, 0, -1]
 
 
-# FAILS: timeline.py, Timeline.between: one running sum over all entities: past an infinity, every difference is inf - inf.
-@pytest.mark.parametrize("huge", [np.inf, 1e18])
+@pytest.mark.parametrize("huge", [np.inf, 1e18, 1e200])
 def test_an_entity_cannot_touch_anothers_sums(huge):
     """A huge or infinite value of one entity leaves the sums of another as they are."""
     line = Timeline(["a", "b"], np.array([1, 1]))
-    with np.errstate(invalid="ignore"):
-        _, total, _ = line.between(["b"], np.array([0]), np.array([2]), np.array([huge, 1.0]))
-    assert total.tolist() == [1.0]
+    sums = line.between(["b"], np.array([0]), np.array([2]), np.array([huge, 1.0]))
+    assert [s.tolist() for s in sums] == [[1.0], [1.0], [1.0], [0.0]]
 
 
 @LAW
 @given(st.lists(st.floats(-1e3, 1e3), max_size=10))
-def test_moments_are_numpys(values):
-    """Mean and deviation from the sums equal numpy's, and are null without values."""
-    v = np.array(values)
-    mean, deviation = moments_of(*(np.array([float(x)]) for x in (len(v), v.sum(), (v**2).sum())))
-    expected = (v.mean(), v.std()) if values else (np.nan, np.nan)
+def test_mean_and_deviation_are_numpys(values):
+    """Mean and deviation of a window equal numpy's, and are null without values; a constant has no deviation at all."""
+    line = Timeline(["a"] * len(values), np.arange(len(values)))
+    *_, mean, deviation = line.between(["a"], np.array([-1]), np.array([99]), np.array(values))
+    expected = (np.mean(values), np.std(values)) if values else (np.nan, np.nan)
     np.testing.assert_allclose([mean[0], deviation[0]], expected, atol=1e-3, rtol=1e-9)
+    assert not values or len(set(values)) > 1 or deviation[0] == 0
 
 
 @LAW
@@ -174,7 +171,6 @@ def test_an_unknown_zone_names_the_like():
     assert zone("Europe/Berlin") == "Europe/Berlin"
 
 
-# FAILS: timeline.py, zone: checks the digits of an offset and not its size; pandas then raises its own ValueError.
 def test_an_offset_of_days_is_no_zone():
     """An offset that no clock can have is refused like any other unknown zone."""
     with pytest.raises(SkewkitError):
@@ -190,7 +186,6 @@ def test_each_row_can_have_its_own_zone():
         assert local(times, zones).astype(object).where(lambda t: t.notna(), None).tolist() == expected
 
 
-# FAILS: timeline.py, local: writes by index label, so rows that share one overwrite each other.
 def test_rows_with_one_label_keep_their_own_zones():
     """Rows that share an index label each show their own zone's wall clock."""
     times = utc("2024-01-01", "2024-01-01").set_axis([7, 7])
@@ -271,7 +266,7 @@ def test_a_key_keeps_its_coin_in_any_order(keys, random):
     [
         ([3, 200, 7], ["int64", "Int64", "int32", "uint64", "int64[pyarrow]"]),
         (["x", "y", "z"], [object, "str", "string", "category"]),
-        ([3, -1], ["int64", "int32"]),  # FAILS: records.py, coin: pandas hashes an int32's own four bytes
+        ([3, -1], ["int64", "int32"]),
     ],
 )
 def test_a_key_keeps_its_coin_in_any_type(keys, dtypes):
@@ -280,7 +275,6 @@ def test_a_key_keeps_its_coin_in_any_type(keys, dtypes):
     assert coins == [coins[0]] * len(dtypes) and len(set(coins[0])) == len(keys)
 
 
-# FAILS: records.py, coin: a null makes the column floats or objects, and 5 is hashed as the text "5.0" or "5".
 @pytest.mark.parametrize("dtype", ["Int64", "float64"])
 def test_a_null_elsewhere_leaves_a_keys_coin(dtype):
     """A key has the same coin when another row of its table has no key."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..records import NotApplicable, Skew, SkewkitError, needs
-from ..timeline import Timeline, duration, moments_of, nanoseconds
+from ..timeline import NEVER, Timeline, before, duration, nanoseconds
 
 GLOBAL = "global"
 
@@ -53,7 +53,7 @@ class NormalizationWindow(Skew):
         line = Timeline(who, until)
         columns = {}
         for f in names:
-            mean, deviation = moments_of(*line.between(who, after, until, frame[f].to_numpy(float)))
+            *_, mean, deviation = line.between(who, after, until, frame[f].to_numpy(float))
             columns[f] = (frame[f] - mean) / np.where(deviation == 0, 1.0, deviation)
         return pd.DataFrame(columns, index=frame.index)
 
@@ -61,11 +61,11 @@ class NormalizationWindow(Skew):
         needs(frame, [self.entity] if self.entity else [], self)
         who = frame[self.entity] if self.entity else pd.Series("all", index=frame.index)
         if self.serving == GLOBAL:
-            return np.full(len(frame), np.iinfo("i8").min), np.zeros(len(frame), "i8"), who
+            return np.full(len(frame), NEVER), np.zeros(len(frame), "i8"), who
         if roles.time not in frame:
             raise NotApplicable(f"{self} needs the table's time column ({roles.time!r}) to lay a window on it")
         until = nanoseconds(frame[roles.time])
-        return until - duration(self.serving, "serving"), until, who
+        return before(until, duration(self.serving, "serving")), until, who
 
     @classmethod
     def examples(cls):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..records import NotApplicable, Skew, SkewkitError
-from ..timeline import Timeline, duration, nanoseconds, refreshed
+from ..timeline import Timeline, before, duration, nanoseconds, refreshed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Staleness(Skew):
         filled = refreshed(entities, times, duration(self.ttl, "ttl")) if self.ttl else rows
         if not self.lag:
             return filled
-        seen = Timeline(entities, times).latest(entities, times[filled] - duration(self.lag, "lag"))
+        seen = Timeline(entities, times).latest(entities, before(times[filled], duration(self.lag, "lag")))
         return np.where(seen >= 0, seen, rows)
 
     @classmethod
