@@ -183,6 +183,17 @@ def test_a_large_mean_keeps_its_deviation():
     assert found == pytest.approx([1 / np.std([0, 1, 2])])
 
 
+# FAILS: timeline.py, Timeline.between: the median is of later events too, and decides which deviation counts as rounding.
+def test_a_later_level_does_not_change_a_deviation():
+    """A narrow deviation stays as it was when an entity's values later move far away, bit for bit."""
+    levels = [100.0, 100.0001, 100.0002] + [1e3] * 9
+    raw, requests = world([("a", h if h < 3 else h + 50, v) for h, v in enumerate(levels)], [("a", 5)])
+    normalized = Normalized(**READ, of=LAST, value="v", window="40h")
+    then = {"events": raw["events"][raw["events"]["known"] <= requests["asked"][0]]}
+    assert one(normalized, raw, requests) == one(normalized, then, requests)
+    assert one(normalized, then, requests) == pytest.approx([1.5**0.5], rel=1e-6)
+
+
 def test_encoded_is_the_place_in_the_vocabulary():
     """A category is its place in the vocabulary; what that lacks, null too, gets the unknown code, or null."""
     _, requests = world([], [(w, 0) for w in ("a", "b", "z", None)])

@@ -213,6 +213,15 @@ def test_a_perfect_model_is_perfect_in_every_replicate():
     assert found["auc_macro"][1].min() == 1
 
 
+# FAILS: metrics.py, _macro: a replicate in which no class has an AUC gets 0 and not null.
+def test_a_replicate_of_one_class_has_no_macro_auc():
+    """Where only one class was drawn, nothing can be ranked: the macro AUC is null, as the AUC of two classes is."""
+    scores, labels = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.1, 0.9]]), np.array([0, 0, 1, 1])
+    weights = np.array([[1.0, 1, 1, 1], [2, 2, 0, 0]])
+    _, drawn = measured(scores, labels, "multiclass", weights=weights)["auc_macro"]
+    np.testing.assert_array_equal(drawn, [1, np.nan])
+
+
 def test_draws_are_clusters_with_replacement():
     """Every replicate draws as many clusters as there are, the same for the same seed, and not each once."""
     side = Scored(np.zeros(90), None, np.repeat(np.arange(30), 3))
