@@ -30,10 +30,9 @@ def cost(case: Case, policy, seed: int = 0, draws: int = DRAWS) -> tuple[tuple[C
     try:
         frame, before, after = _sides(case, seed)
     except NotApplicable as e:
-        return offline, (NotRun("impact", str(e), "prediction in served and replayed, or model"),)
-    absent = (
-        () if before.labels is not None else (NotRun("impact", "the score waits for labels", "label, once it arrives"),)
-    )
+        return offline, (NotRun("impact", str(e), "prediction in served and replayed, or a model that can score both"),)
+    waits = NotRun("impact", "the score waits for labels", "label, once it arrives")
+    absent = () if before.labels is not None else (waits,)
     reading = _reading(case, policy, before)
     costs = list(_changed(before, after, None, case, reading, seed, draws))
     for column in case.roles.segments:
@@ -126,9 +125,14 @@ def _sides(case, seed):
 def _modelled(case, rows, features):
     """The model's scores of a copy of the rows, so that it can spoil nothing; integers beside a null as pandas has them."""
     nullable = {f: float for f in features if isinstance(rows[f].dtype, pd.ArrowDtype)}
-    scores = case.model(rows[list(features)].astype(nullable).copy())
+    try:
+        scores = case.model(rows[list(features)].astype(nullable).copy())
+    except Exception as e:  # whatever a team's own model raises must not hide what the checks found
+        raise NotApplicable(f"the model failed on these rows ({type(e).__name__}: {e})") from e
     if len(scores) != len(rows):
         raise SkewkitError(f"the model gave {len(scores)} scores for {len(rows)} rows; it gives one a row")
+    if nulls := int(pd.DataFrame(scores).isna().any(axis=1).sum()):
+        raise NotApplicable(f"the model gave no score for {nulls} of {len(rows)} rows")
     return scores
 
 

@@ -36,7 +36,7 @@ def cells(a, b, categorical: bool) -> tuple[np.ndarray, np.ndarray]:
     if categorical:
         every = np.union1d(a.values, b.values)
         return _at(a, every), _at(b, every)
-    ranks = np.minimum(np.arange(1, BINS) * a.n // BINS, a.n - 1)
+    ranks = np.maximum(np.arange(1, BINS) * a.n // BINS - 1, 0)
     edges = np.unique(a.values[np.searchsorted(a.upto, ranks, "right")])
     atoms = edges[(cdf(a, edges) - cdf(a, edges, "left")) * BINS >= 1]
     return tuple(_between(d, edges, atoms) for d in (a, b))

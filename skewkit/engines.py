@@ -82,13 +82,9 @@ class Local:
             self.memo[name] = found
         return self.memo[name]
 
-    def frame(self, columns=None, n: int | None = None, seed: int = 0) -> pd.DataFrame:
-        """The columns as a frame, or about ``n`` rows of it: the same keys on every table."""
-        names = self.columns if columns is None else tuple(columns)
-        frame = pd.DataFrame({c: self.column(c) for c in names})
-        if n is not None and n < len(frame):
-            frame = frame[coin(self.column(self.roles.key), "sample", seed) < n / len(frame)]
-        return frame
+    def frame(self, columns=None) -> pd.DataFrame:
+        """The columns (all when not given) as a frame."""
+        return pd.DataFrame({c: self.column(c) for c in (self.columns if columns is None else columns)})
 
     def sha256(self) -> str:
         """A hash of the files' bytes, or of the frame's values."""
@@ -216,6 +212,8 @@ def kind_of(series: pd.Series) -> str:
     if known or dtype.kind != "O":
         return known or "other"
     inferred = pd.api.types.infer_dtype(series, skipna=True)
+    if inferred == "datetime":
+        return "time" if all(t.tzinfo is not None for t in series.dropna()) else "naive time"
     return {
         "string": "text",
         "empty": "text",
@@ -254,13 +252,13 @@ def _read(table: Local, names):
 def _series(column: pa.ChunkedArray) -> pd.Series:
     """A column in pandas; integers beside a null stay integers."""
     nullable = pa.types.is_integer(column.type) and column.null_count
-    return column.to_pandas(types_mapper=pd.ArrowDtype) if nullable else column.to_pandas()
+    return column.to_pandas(types_mapper=pd.ArrowDtype) if nullable else column.to_pandas(date_as_object=False)
 
 
 def _localize(series, name, table):
     try:
         return series.astype("datetime64[ns]").dt.tz_localize(zone(name))
-    except ValueError as e:
+    except Exception as e:  # pandas 2 raises pytz's own errors here, which have no base of their own
         raise SkewkitError(
             f"{table}: a time in {series.name!r} does not exist, or exists twice, in {name} where clocks change "
             f"({e}); log time stamps in UTC"

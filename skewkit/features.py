@@ -91,7 +91,8 @@ class Rolling(AsOf):
 class Normalized(AsOf):
     """Another feature, less the mean and over the deviation that ``value`` had over ``window``.
 
-    The window "global" ends at ``fitted``, once for all, and has no beginning. A deviation of 0 counts as 1, as
+    The window "global" ends at ``fitted``, once for all, and has no beginning: like a scaler fitted on training, it is
+    the same for requests before its end. A deviation of 0 counts as 1, as
     scikit-learn's StandardScaler has it.
     """
 
@@ -108,7 +109,7 @@ def evaluate(
 
     ``raw`` maps a table's name to events with a column ``known``, the time since which a row is known; ``asked`` is
     the requests' time column. Gives a frame with one column a definition and the requests' index. Nothing with a later
-    ``known`` is read.
+    ``known`` is read, but by a `Normalized` whose window is global.
     """
     when = nanoseconds(requests[asked])
     lines: dict = {}
@@ -210,7 +211,10 @@ def turn(definition: Definition, **knobs: Any) -> Definition:
     """The definition with its fields changed: the outermost that has a knob is the one that turns."""
     own = {k: v for k, v in knobs.items() if k in {f.name for f in fields(definition)}}
     rest = {k: v for k, v in knobs.items() if k not in own}
-    if rest and is_dataclass(inner := getattr(definition, "of", None)):
+    if rest:
+        if not is_dataclass(inner := getattr(definition, "of", None)):
+            names = ", ".join(sorted(knobs_of(definition)))
+            raise SkewkitError(f"{', '.join(rest)} was turned on {type(definition).__name__}; its knobs are {names}")
         own["of"] = turn(inner, **rest)
     return replace(definition, **own)
 

@@ -233,10 +233,11 @@ def _against(side, k):
 
 
 def _macro(estimates):
-    """The plain mean over classes; a replicate that drew nothing of a class goes without it."""
+    """The plain mean over the classes that occur; a replicate that drew nothing of a class goes without it."""
     values, drawn = zip(*estimates, strict=True)
     there = ~np.isnan(drawn)
-    return float(np.mean(values)), np.where(there, drawn, 0.0).sum(0) / np.maximum(there.sum(0), 1)
+    with np.errstate(invalid="ignore"):
+        return float(np.mean(values)), np.where(there, drawn, 0.0).sum(0) / there.sum(0)
 
 
 def interval(drawn: np.ndarray) -> tuple[float | None, float | None]:

@@ -93,7 +93,7 @@ class Table(Protocol):
     def __len__(self) -> int: ...
     def kinds(self) -> dict[str, str]: ...
     def distribution(self, column: str) -> Distribution: ...
-    def frame(self, columns=None, n: int | None = None, seed: int = 0) -> pd.DataFrame: ...
+    def frame(self, columns=None) -> pd.DataFrame: ...
 
 
 class Replay(Protocol):
@@ -135,6 +135,8 @@ def coin(keys, purpose: str, seed: int = 0) -> np.ndarray:
 
 def _hashable(keys: pd.Series) -> np.ndarray:
     """Keys as 64-bit integers, or as objects: the same key alike, however its column is stored; null keys all alike."""
+    if pd.api.types.infer_dtype(keys.astype(object), skipna=True) == "integer" and keys.dtype.kind == "O":
+        keys = keys.astype(object).astype("Int64")
     present = keys.dropna()
     whole = pd.api.types.is_integer_dtype(keys.dtype)
     if pd.api.types.is_float_dtype(keys.dtype):  # integers beside a null become floats

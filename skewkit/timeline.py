@@ -58,7 +58,15 @@ def days_between(later: pd.Series, earlier: pd.Series) -> pd.Series:
 
 def nanoseconds(times) -> np.ndarray:
     """Times as int64 nanoseconds since 1970 in UTC, shape (n,); a missing time is the smallest int64."""
-    return pd.to_datetime(pd.Series(times), utc=True).astype("datetime64[ns, UTC]").astype("int64").to_numpy()
+    try:
+        stamps = pd.to_datetime(pd.Series(times), utc=True)
+    except (pd.errors.OutOfBoundsDatetime, OverflowError) as e:
+        raise SkewkitError(
+            f"a time lies beyond what can be compared ({e}); give it as null, or within 1678 to 2261"
+        ) from e
+    if stamps.dt.unit != "ns":  # a time beyond nanoseconds' reach, such as 9999-12-31 for never, counts as their last
+        stamps = stamps.clip(*(t.tz_localize("UTC").as_unit(stamps.dt.unit) for t in BOUNDS))
+    return stamps.astype("datetime64[ns, UTC]").astype("int64").to_numpy()
 
 
 def duration(text: str, name: str) -> int:
@@ -72,6 +80,7 @@ def duration(text: str, name: str) -> int:
     return length.value
 
 
+BOUNDS = (pd.Timestamp("1677-09-22"), pd.Timestamp("2262-04-11"))  # of nanoseconds, to the day
 NEVER = np.iinfo("i8").min  # what a missing time is as an integer
 
 
@@ -123,15 +132,15 @@ class Timeline:
         """Count, sum, mean and deviation (population) of the events in (after, until], each of shape (requests,).
 
         ``values`` are the events' values in their first order, shape (n,); one that is null or infinite is no event.
-        Sums run within an entity, and about its median, so that neither another entity's values nor a large mean takes
-        digits away. Mean and deviation of no event are null.
+        Sums run within an entity, and about its first value, so that neither another entity's values nor a large mean
+        takes digits away, and nothing known later has a say. Mean and deviation of no event are null.
         """
         codes = self.codes(entities)
         lo, hi = self.upto(codes, after), self.upto(codes, until)
         value = pd.Series(np.asarray(values, float)[self.order])
         value = value.where(np.isfinite(value))
         who = self._marks // self._step
-        middle = value.groupby(who).transform("median").fillna(0.0)
+        middle = value.groupby(who).transform("first").fillna(0.0)
         there, off = value.notna().astype(float), (value - middle).fillna(0.0)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # squares beyond 1e154 have no float
             count, moved, squares = (self._within(v, who, codes, lo, hi) for v in (there, off, off**2))

@@ -221,3 +221,16 @@ def test_a_model_of_the_wrong_length_is_refused_and_cannot_spoil_the_table(repla
     assert case.served.column("x").std() > 0.5
     with pytest.raises(SkewkitError, match="one a row"):
         sk.impact(sk.compare(replayed, replayed, replayed, model=lambda f: np.zeros(3), **ROLES))
+
+
+@pytest.mark.parametrize("column", [lambda x: x.astype(str) + " kg", lambda x: x.where(x > 0)])
+def test_a_model_that_fails_does_not_hide_what_the_checks_found(replayed, column):
+    """The served column became text, or lost values: the fault is found, and the impact says why it was not measured."""
+
+    def strict(features):
+        return 1 / (1 + np.exp(-features["x"].to_numpy(float)))
+
+    served = replayed.assign(x=column(replayed["x"]))
+    result = sk.examine(sk.compare(replayed, served, replayed, model=strict, **ROLES))
+    assert result.verdict == "breach" and list(result.impact) == []
+    assert any(n.step == "impact" and "the model" in n.reason for n in result.not_run)

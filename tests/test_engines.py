@@ -122,18 +122,20 @@ def test_keep_are_the_rows_that_count(tmp_path):
         assert table.frame().index.tolist() == [0, 1]
 
 
-def test_a_sample_is_the_same_keys_everywhere(tmp_path):
-    """A sample takes about as many rows as asked, whole, and the same keys from every table of the same keys."""
-    frame = pd.DataFrame({"key": np.arange(5000) * 7, "x": np.arange(5000) / 2})
-    shuffled = frame.sample(frac=1, random_state=1)
-    first, *others = (
-        t.frame(n=500) for t in (Local(frame, ROLES), Local(shuffled, ROLES), stored(shuffled, tmp_path, roles=ROLES))
-    )
-    assert len(first) == pytest.approx(500, abs=75) and (first["x"] == first["key"] / 14).all()
-    for other in others:
-        pd.testing.assert_frame_equal(other.sort_values("key", ignore_index=True), first.reset_index(drop=True))
-    assert set(Local(frame, ROLES).frame(n=500, seed=1)["key"]) != set(first["key"])
-    assert len(Local(frame, ROLES).frame(n=5000)) == 5000
+def test_dates_for_never_are_compared_and_not_refused(tmp_path):
+    """9999-12-31 stands for never in many tables: from memory and from Parquet it is one value, beyond all others."""
+    days = pd.to_datetime(pd.Series(["2024-01-01", "9999-12-31", None, "9999-12-31"]).astype("datetime64[us]"))
+    for table in (Local(pd.DataFrame({"t": days})), stored(pd.DataFrame({"t": days}), tmp_path)):
+        found = table.distribution("t")
+        assert found.counts.tolist() == [1, 2] and found.nulls == 1
+
+
+def test_timestamps_in_a_column_of_objects_are_times():
+    """With their zone or without, as a Parquet file would have them."""
+    for zone, kind in (("UTC", "time"), (None, "naive time")):
+        column = pd.Series([pd.Timestamp("2024-01-01", tz=zone), None], dtype=object)
+        assert Local(pd.DataFrame({"t": column})).kinds() == {"t": kind}
+        assert distribution_of(column).n == 1
 
 
 def test_a_hash_is_of_the_values(tmp_path):

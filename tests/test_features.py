@@ -183,7 +183,6 @@ def test_a_large_mean_keeps_its_deviation():
     assert found == pytest.approx([1 / np.std([0, 1, 2])])
 
 
-# FAILS: timeline.py, Timeline.between: the median is of later events too, and decides which deviation counts as rounding.
 def test_a_later_level_does_not_change_a_deviation():
     """A narrow deviation stays as it was when an entity's values later move far away, bit for bit."""
     levels = [100.0, 100.0001, 100.0002] + [1e3] * 9

@@ -213,7 +213,6 @@ def test_a_perfect_model_is_perfect_in_every_replicate():
     assert found["auc_macro"][1].min() == 1
 
 
-# FAILS: metrics.py, _macro: a replicate in which no class has an AUC gets 0 and not null.
 def test_a_replicate_of_one_class_has_no_macro_auc():
     """Where only one class was drawn, nothing can be ranked: the macro AUC is null, as the AUC of two classes is."""
     scores, labels = np.array([[0.9, 0.1], [0.8, 0.2], [0.2, 0.8], [0.1, 0.9]]), np.array([0, 0, 1, 1])
