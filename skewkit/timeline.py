@@ -38,7 +38,7 @@ def local(times: pd.Series, zones: str | pd.Series) -> pd.Series:
     """The wall clock in one zone, or in each row's own, as naive times; null where the zone is."""
     if isinstance(zones, str):
         return times.dt.tz_convert(zone(zones)).dt.tz_localize(None)
-    wall = np.full(len(times), np.datetime64("NaT"), "datetime64[ns]")
+    wall = np.full(len(times), np.datetime64("NaT", "ns"))
     for name, rows in pd.Series(np.arange(len(times))).groupby(zones.to_numpy(), observed=True):
         wall[rows] = times.iloc[rows].dt.tz_convert(zone(name)).dt.tz_localize(None)
     return pd.Series(wall, index=times.index)
