@@ -9,7 +9,7 @@ from ..records import Case, Finding
 def parity(case: Case, policy):
     """For each feature on both sides: the share of rows that differ. For the keys: missing, extra, double, null.
 
-    Numbers agree within the policy's tolerance, categories exactly, nulls only with nulls. Last the fleet rule: the
+    Numbers agree within the policy's tolerance, integers and categories exactly, nulls only with nulls. Last the fleet rule: the
     share of features of which more than ``fleet`` of the rows differ; it is one finding more and excuses none.
     """
     if case.pairs is None:
