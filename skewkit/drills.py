@@ -14,19 +14,19 @@ from .injection import inject
 from .load import compare
 from .pipeline import examine
 from .policy import Policy, read_policy
-from .records import Case, Scope, Skew, Verdict
+from .records import Case, Scope, Skew, SkewkitError, Verdict
 from .results import Cell, Drill, Result
 from .scenarios import Scenario, scenario
-from .skews import make
+from .skews import read
 
 SEVERITIES = (0.0, 0.1, 0.25, 0.5, 1.0)
 
 
 def drill(
     world: str | Scenario,
-    skew: Skew | dict | Iterable[Skew | dict],
+    skew: Skew | str | dict | Iterable[Skew | str | dict],
     severities: Sequence[float] = SEVERITIES,
-    scope: Scope = Scope(),
+    scope: Scope | dict = Scope(),
     seed: int = 0,
     policy: Policy | None = None,
     sample: int = 0,
@@ -41,17 +41,24 @@ def drill(
     """
     world = scenario(world) if isinstance(world, str) else world
     policy = policy or read_policy()
+    scope = Scope.read(scope)
+    skews = [read(one) for one in ([skew] if isinstance(skew, (Skew, str, dict)) else skew)]
+    if not skews or not len(severities):
+        raise SkewkitError(
+            f"a drill of {len(skews)} skews at {len(severities)} severities was asked; give one of each at least"
+        )
+    scopes = [replace(scope, share=s) for s in severities]  # refused before anything is computed
+    scopes.sort(key=lambda s: s.share)
     clean = clean_case(world, sample)
     steady = examine(clean, policy, seed, draws)
     unskewed = clean.replayed.frame()
     cells = []
-    for one in [skew] if isinstance(skew, (Skew, dict)) else skew:
-        one = make(**one) if isinstance(one, dict) else one
-        for severity in sorted(severities):
-            planted = planted_case(clean, unskewed, one, replace(scope, share=severity), world, seed)
+    for one in skews:
+        for scope in scopes:
+            planted = planted_case(clean, unskewed, one, scope, world, seed)
             rows = differing(unskewed, planted.served.source)
             result = examine(planted, policy, seed, draws)
-            cells.append(_cell(one, replace(scope, share=severity), rows, result, steady))
+            cells.append(_cell(one, scope, rows, result, steady))
             told(cells[-1])
     return Drill(cells)
 

@@ -34,7 +34,14 @@ from .report import RUN, new_id, place, stage, validate, write
 OK, FAILED, REFUSED, TIMED_OUT, KERNEL_DIED = 0, 1, 2, 124, 138
 VERDICTS = {"ok": OK, "warn": 3, "breach": 4, "inconclusive": 5}
 LIMIT = 3600.0  # seconds a run may take
-TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "None": type(None)}
+TYPES = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+}  # what papermill can read too
 
 
 class Refused(SkewkitError):
@@ -43,16 +50,12 @@ class Refused(SkewkitError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a notebook: its types, default, and what its comment says."""
+    """One parameter of a notebook: its type, default, and what its comment says."""
 
     name: str
-    types: tuple[type, ...]
+    type: type
     default: Any
     about: str
-
-    @property
-    def takes(self) -> str:
-        return " or ".join(name for name, t in TYPES.items() if t in self.types)
 
 
 def find(name: str) -> Path:
@@ -80,13 +83,12 @@ def declared(path: Path) -> dict[str, Parameter]:
     for node in ast.parse(source).body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             default = ast.literal_eval(node.value)
-            names = [
-                n.id if isinstance(n, ast.Name) else "None"
-                for n in ast.walk(node.annotation)
-                if isinstance(n, (ast.Name, ast.Constant))
-            ]
+            if (kind := ast.unparse(node.annotation)) not in TYPES:
+                raise Refused(
+                    f"{path.name}: {node.target.id}: {kind} is declared; a parameter is one of {', '.join(TYPES)}"
+                )
             about = lines[node.end_lineno - 1][node.end_col_offset :].partition("#")[2].strip()
-            found[node.target.id] = Parameter(node.target.id, tuple(TYPES[n] for n in names), default, about)
+            found[node.target.id] = Parameter(node.target.id, TYPES[kind], default, about)
     return found
 
 
@@ -110,12 +112,10 @@ def given(files_: list[str], pairs: list[tuple[str, str]], takes: Mapping[str, P
 
 def _from_text(parameter: Parameter, text: str) -> Any:
     """A value from the command line: text stays text wherever text is taken."""
-    if type(None) in parameter.types and text in ("", "null", "None"):
-        return None
-    if str in parameter.types and not (text[:1] in "[{" and {list, dict} & set(parameter.types)):
+    if parameter.type is str:
         return text
     try:
-        return json.loads(text.lower() if bool in parameter.types else text)
+        return json.loads(text.lower() if parameter.type is bool else text)
     except json.JSONDecodeError:
         return text  # left for `checked` to refuse by its type
 
@@ -125,13 +125,11 @@ def checked(values: Mapping[str, Any], takes: Mapping[str, Parameter], notebook:
     for name, value in values.items():
         if name not in takes:
             raise Refused(f"{notebook} was given {name!r}; it takes {', '.join(takes)}")
-        types = takes[name].types
-        fits = isinstance(value, types) or (float in types and isinstance(value, int))
-        if isinstance(value, bool) and bool not in types:
-            fits = False
-        if not fits:
+        wanted = takes[name].type
+        fits = isinstance(value, (int, float) if wanted is float else wanted)
+        if not fits or (isinstance(value, bool) and wanted is not bool):
             raise Refused(
-                f"{notebook}: {name}={value!r} is a {type(value).__name__}, and it takes {takes[name].takes}. "
+                f"{notebook}: {name}={value!r} is a {type(value).__name__}, and it takes {wanted.__name__}. "
                 f"YAML reads 1e-3 as text, 010 as 8 and 12:30 as 750: write 0.001, and quote what is text"
             )
         for text in _texts(value):

@@ -162,14 +162,26 @@ class Scope:
     until: Any = None
 
     def __post_init__(self):
-        if not 0 <= self.share <= 1:
-            raise SkewkitError(f"a share of {self.share!r} was asked; it lies between 0 and 1")
+        if isinstance(self.share, (bool, str)) or not np.isscalar(self.share) or not 0 <= self.share <= 1:
+            raise SkewkitError(f"a share of {self.share!r} was asked; it is a number from 0 to 1")
         if self.by not in ("key", "entity"):
             raise SkewkitError(f"a scope by {self.by!r} was asked; it is by 'key' or by 'entity'")
         if self.where is not None:
+            if not isinstance(self.where, (list, tuple)) or len(self.where) != 2:
+                raise SkewkitError(f"where={self.where!r} was asked; it is a column and a value, like [country, DE]")
             object.__setattr__(self, "where", tuple(self.where))
         object.__setattr__(self, "since", moment(self.since, "since"))
         object.__setattr__(self, "until", moment(self.until, "until"))
+
+    @classmethod
+    def read(cls, asked: Scope | Mapping[str, Any]) -> Scope:
+        """A scope as such, or as a mapping of by, where, since and until; the share is the severity's."""
+        if isinstance(asked, cls):
+            return asked
+        takes = ("by", "where", "since", "until")
+        if unknown := [k for k in asked if k not in takes]:
+            raise SkewkitError(f"scope was given {', '.join(map(repr, unknown))}; it takes {', '.join(takes)}")
+        return cls(**asked)
 
     def rows(self, frame: pd.DataFrame, roles: Roles, seed: int = 0) -> np.ndarray:
         """Which rows of ``frame`` are in scope, shape (rows,), bool."""

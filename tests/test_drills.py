@@ -71,3 +71,27 @@ def test_a_skew_that_cannot_act_is_an_error():
     """Not a quiet row of zeros."""
     with pytest.raises(SkewkitError, match="no feature that it can act on"):
         sk.drill("flights", {"skew": "encoding", "how": "renamed", "category": "no such", "to": "x"}, sample=5_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"skew": {"serving": "UTC"}}, "write it like"),
+        ({"skew": ["time_zone"]}, "time_zone needs serving"),
+        ({"skew": [7]}, "write it like"),
+        ({"skew": []}, "one of each"),
+        ({"severities": []}, "one of each"),
+        ({"severities": ["0.1"]}, "from 0 to 1"),
+        ({"severities": [0.1, 2]}, "from 0 to 1"),
+        ({"scope": {"share": 0.5}}, "it takes by, where"),
+        ({"scope": {"where": "country"}}, "a column and a value"),
+        ({"scope": {"since": "2013-10-01"}}, "has no zone"),
+        ({"scope": {"where": ["planet", "Mars"]}}, "'planet'"),
+        ({"sample": -1}, "number of rows"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_drilled_is_refused(changes, said):
+    """Whatever a parameter file may hold: an error that says what there is."""
+    with pytest.raises(SkewkitError, match=said):
+        sk.drill("flights", **{"skew": FOUR[0], "severities": [0.5], "sample": 3_000, **changes})

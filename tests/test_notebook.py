@@ -269,7 +269,7 @@ def test_papermill_sees_every_parameter_that_we_do(path):
 @pytest.mark.parametrize("name", ["drill", "check"])
 def test_every_declared_parameter_has_a_type_and_says_what_it_is(name):
     """A parameter without a comment is a parameter nobody can use."""
-    assert all(p.types and p.about for p in declared(find(name)).values())
+    assert all(p.type and p.about for p in declared(find(name)).values())
 
 
 def test_the_check_declares_what_compare_takes():

@@ -5,6 +5,7 @@ To add one, write a file here with one `Skew` and a runbook of the same stem; no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from importlib import import_module
 from pkgutil import iter_modules
@@ -22,6 +23,17 @@ for _stem in sorted(m.name for m in iter_modules(__path__)):
     )
     _kind.stem = _stem
     SKEWS[_stem] = globals()[_kind.__name__] = _kind
+
+
+def read(asked: Skew | str | Mapping) -> Skew:
+    """A skew as such, by its stem alone, or as a mapping of its stem (``skew``) and parameters."""
+    if isinstance(asked, Skew):
+        return asked
+    if isinstance(asked, str):
+        return make(asked)
+    if not isinstance(asked, Mapping) or not isinstance(asked.get("skew"), str):
+        raise SkewkitError(f"a skew was asked as {asked!r}; write it like {{skew: time_zone, serving: UTC}}")
+    return make(**asked)
 
 
 def make(skew: str, **parameters) -> Skew:
