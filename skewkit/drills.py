@@ -66,6 +66,7 @@ def drill(
 def clean_case(world: Scenario, sample: int = 0) -> Case:
     """A scenario's tables with nothing wrong: served is what the training code computes."""
     training, replayed = world.tables
+    world.score(replayed.head(1))  # a model that cannot score is an error here, and no quiet lack of costs
     roles = {f: getattr(world.roles, f) for f in world.roles.__dataclass_fields__}
     return compare(training, replayed, replayed, model=world.score, task=world.task, sample=sample, **roles)
 

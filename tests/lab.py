@@ -43,7 +43,7 @@ def explored(folder, browser_arguments, picture=None):
             page.locator(".jp-Notebook").wait_for(timeout=60_000)
             page.get_by_text("| Idle").wait_for(timeout=60_000)  # cells run before the kernel is ready are lost
             page.get_by_text("Run", exact=True).first.click()
-            page.get_by_text("Run All Cells", exact=True).click()
+            page.locator(".lm-Menu-itemLabel:text-is('Run All Cells')").click()
             costs = page.locator(".jp-OutputArea table")
             costs.first.wait_for(timeout=120_000)
             before = page.locator(".jp-OutputArea").last.inner_text()
