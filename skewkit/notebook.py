@@ -29,7 +29,7 @@ import yaml
 from .load import NAME, dotted, expand
 from .page import summary
 from .records import SkewkitError
-from .report import RUN, new_id, place, stage, validate, write
+from .report import RUN, beside, new_id, place, validate, write
 
 OK, FAILED, REFUSED, TIMED_OUT, KERNEL_DIED = 0, 1, 2, 124, 138
 VERDICTS = {"ok": OK, "warn": 3, "breach": 4, "inconclusive": 5}
@@ -157,7 +157,8 @@ def run(name: str, files_: list[str], pairs: list[tuple[str, str]], runs: Path, 
     takes = declared(path)
     values = checked(given(files_, pairs, takes), takes, name)
     folder = runs.absolute() / new_id(name)
-    aside = stage(folder)
+    aside = beside(folder)
+    aside.mkdir(parents=True)
     begun = time.monotonic()
     code = _execute(path, aside, values, limit)
     shown = _shown(folder, runs)

@@ -44,10 +44,9 @@ class Run:
     def finish(self, outcome: Result | Drill) -> Path:
         """Write result.json and report.html; gives the folder. Under the runner it is put in place once all is well."""
         made = document(self, outcome)
+        self.aside.mkdir(parents=True, exist_ok=True)
         write(self.aside / "result.json", json.dumps(made, indent=1, allow_nan=False) + "\n")
         write(self.aside / "report.html", page(made))
-        if self.aside == self.folder:
-            return self.folder
         if RUN not in os.environ:
             place(self.aside, self.folder)
         return self.folder
@@ -59,7 +58,7 @@ def begin(notebook: str, **parameters) -> Run:
         aside = Path(os.environ[RUN])
         return Run(notebook, parameters, aside.parent / aside.name.lstrip("."), aside)
     folder = Path("runs").absolute() / new_id(notebook)
-    return Run(notebook, parameters, folder, stage(folder))
+    return Run(notebook, parameters, folder, beside(folder))
 
 
 def new_id(notebook: str) -> str:
@@ -67,11 +66,9 @@ def new_id(notebook: str) -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{notebook}-{secrets.token_hex(2)}"
 
 
-def stage(folder: Path) -> Path:
+def beside(folder: Path) -> Path:
     """The hidden folder in which a run is prepared, beside its place."""
-    aside = folder.parent / f".{folder.name}"
-    aside.mkdir(parents=True)
-    return aside
+    return folder.parent / f".{folder.name}"
 
 
 def place(aside: Path, folder: Path) -> None:

@@ -17,9 +17,10 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from skewkit.__main__ import main
 from skewkit.notebook import Refused, checked, declared, find, given
+from skewkit.records import SkewkitError
 from skewkit.report import validate
 
-from .conftest import ROLES, ROOT
+from .conftest import ROLES, ROOT, play
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PARAMETERS = {"training": "training.parquet", "served": "served.parquet", "replayed": "replayed.parquet", **ROLES}
@@ -230,27 +231,28 @@ def test_what_cannot_be_run_is_2_and_writes_nothing(what, folder, capsys):
 
 
 BAD_INPUT = {
-    "a missing file": {"served": "gone.parquet"},
-    "an unreadable file": {"served": "broken.parquet"},
-    "a missing key column": {"key": "order_id"},
-    "an empty table": {"served": "empty.parquet"},
-    "a naive time": {"served": "naive.parquet"},
+    "a missing file": ({"served": "gone.parquet"}, "no file at gone.parquet"),
+    "an unreadable file": ({"served": "broken.parquet"}, "cannot be read"),
+    "a missing key column": ({"key": "order_id"}, "no column 'order_id'"),
+    "an empty table": ({"served": "empty.parquet"}, "no rows"),
+    "a naive time": ({"served": "naive.parquet"}, "time_zone="),
 }
 
 
 def test_bad_input_found_later_is_1_with_the_error_that_load_gives(folder, capsys):
-    """Each is the error of its own line, and none leaves a run that looks whole."""
+    """Every cell of the notebook in this process ends in the error; and one through the runner leaves no whole run."""
     served = pd.read_parquet("served.parquet")
     served.iloc[:0].to_parquet("empty.parquet")
     served.assign(asked=served["asked"].dt.tz_localize(None)).to_parquet("naive.parquet")
     Path("broken.parquet").write_bytes(b"no parquet")
-    wanted = dict(
-        zip(BAD_INPUT, ("no file at", "cannot be read", "no column 'order_id'", "no rows", "time_zone="), strict=True)
-    )
-    for what, changes in BAD_INPUT.items():
-        assert command("run", "check", *write_parameters(folder, **changes)) == 1, what
-        assert wanted[what] in capsys.readouterr().out, what
-    assert all(p.name.endswith(".failed") for p in (folder / "runs").iterdir())
+    for changes, said in BAD_INPUT.values():
+        with pytest.raises(SkewkitError, match=said):
+            play("check", **{**PARAMETERS, **changes})
+    assert not (folder / "runs").exists()
+    assert command("run", "check", "--runs", "others", *write_parameters(folder, **changes)) == 1
+    assert said in capsys.readouterr().out
+    (left,) = (folder / "others").iterdir()
+    assert left.name.endswith(".failed") and said in (left / "error.txt").read_text()
 
 
 # -- parameters
