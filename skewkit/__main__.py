@@ -44,9 +44,18 @@ def _status(runs: Path) -> int:
     from .page import matrix_text, summary
 
     newest = {}
-    for path in sorted(runs.glob("[0-9]*/result.json")):
-        result = json.loads(path.read_text("utf-8"))
-        newest[result["notebook"]] = (path.parent, result)
+    folders = sorted(p for p in runs.glob("[0-9]*") if p.is_dir())
+    failed = [p for p in folders if p.suffix == ".failed"]
+    for folder in folders:
+        if folder not in failed and (folder / "result.json").exists():
+            result = json.loads((folder / "result.json").read_text("utf-8"))
+            newest[result["notebook"]] = (folder, result)
+    last = max((f.name for f, _ in newest.values()), default="")
+    for folder in (p for p in failed if p.name > last):  # since the last run that was whole
+        why = (folder / "error.txt").read_text("utf-8").strip() if (folder / "error.txt").exists() else "no reason left"
+        print(f"{'failed':<12} {folder.name}  {why}")
+    if failed and not newest:
+        return 1
     if not newest:
         raise SkewkitError(f"there is no finished run in {runs}; begin one with: skewkit run check -f params.yaml")
     for folder, result in newest.values():

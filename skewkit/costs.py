@@ -104,7 +104,7 @@ def _sides(case, seed):
     labels, classes = _labels(frame[r.label], case) if r.label in frame else (None, None)
     price = None
     if case.cost:
-        scale = frame[amount].to_numpy(float) if amount else 1.0
+        scale = pd.to_numeric(frame[amount], errors="coerce").to_numpy(float) if amount else 1.0
         price = float(case.cost.get("false_negative", 0)) * scale * np.ones(len(frame))
     if case.model is None:
         scores = [replayed[r.prediction], served[r.prediction]]
@@ -173,7 +173,10 @@ def _classes(scores):
 def _array(scores, case, classes):
     """Scores as numbers; for multiclass a column a class, 1 at the predicted one when only that is known."""
     if case.task != "multiclass":
-        return np.asarray(scores, float)
+        try:
+            return np.asarray(scores, float)
+        except (ValueError, TypeError) as e:
+            raise SkewkitError(f"the scores are not numbers ({e}); give the column of the model's scores") from None
     if isinstance(scores, pd.DataFrame):
         return scores.reindex(columns=classes, fill_value=0.0).to_numpy(float)
     return (np.asarray(scores, object)[:, None] == np.asarray(classes, object)[None, :]).astype(float)

@@ -109,7 +109,7 @@ class Pairs:
     """
 
     def __init__(self, before: Local, after: Local):
-        self.tables = (before, after)
+        self.tables, self.memo = (before, after), {}
         key = before.roles.key
         kinds = [t.kinds()[key] for t in self.tables]
         if len({k.replace("integer", "number") for k in kinds}) > 1:
@@ -127,6 +127,11 @@ class Pairs:
         # a key that is double on one side is a finding of its own, not a missing row as well
         self.missing = int((~keys[0].dropna().isin(keys[1])).sum())
         self.extra = int((~keys[1].dropna().isin(keys[0])).sum())
+        if not self.n and max(self.duplicates) and keys[0].isin(keys[1]).any():
+            raise SkewkitError(
+                f"no key stands alone: {self.duplicates[0]} rows of {before.name} and {self.duplicates[1]} of {after.name} "
+                f"share their key {key!r} with another; give each request once"
+            )
         if not self.n:
             raise SkewkitError(
                 f"no key of {after.name} is in {before.name}: key {key!r} reads {_few(keys[1])} there and {_few(keys[0])} "
@@ -141,8 +146,10 @@ class Pairs:
         )
 
     def agreement(self, name: str, tolerance: float) -> Agreement:
-        """How many pairs differ: by more than ``tolerance`` (absolute plus relative), in a category, or in a null."""
-        return Agreement(self.n, int((~same(*self.columns(name), tolerance)).sum()))
+        """How many pairs differ, remembered: by more than ``tolerance`` (absolute plus relative), in a category, or in a null."""
+        if (name, tolerance) not in self.memo:
+            self.memo[name, tolerance] = Agreement(self.n, int((~same(*self.columns(name), tolerance)).sum()))
+        return self.memo[name, tolerance]
 
     def frames(self, columns, n: int | None = None, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The columns that each side has, row against row, or about ``n`` of those pairs."""

@@ -56,7 +56,7 @@ def compare(
     the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
     ``replay`` is a function (or its dotted name) that takes the logged requests as a frame and returns one with the key
     and the features. ``model`` likewise takes a frame of the features and returns scores: shape (n,), or for multiclass
-    a frame with a column a class. ``features`` are all of training's columns without another part when not given.
+    a frame with a column a class. ``features`` are all of training's columns but key, entity, time, label, prediction and amount when not given.
     ``since`` and ``until`` (end left out) bound the served and replayed rows by ``time``; ``sample`` keeps about that
     many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
     zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
@@ -70,16 +70,20 @@ def compare(
     given = {n: t for n, t in given.items() if n != "replayed" or not _absent(t)}
     if "replayed" in given and replay:
         raise SkewkitError("both replayed and replay were given; give the table or the function that makes it")
+    if text := [n for n, v in (("segments", segments), ("features", features)) if isinstance(v, str)]:
+        raise SkewkitError(f"{text[0]} was given as text; it is a list of columns, like ['country']")
     cost = dict(cost or {})
     if unknown := set(cost) - set(COSTS):
         raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
+    if any(isinstance(cost.get(n, 0), (bool, str)) or cost.get(n, 0) is None for n in COSTS[:2]):
+        raise SkewkitError(f"cost={cost!r} was given; a false positive and a false negative each cost a number")
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
     tables = {n: _open(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
     roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
     tables = {n: replace(t, roles=roles, zone=time_zone and zone(time_zone)) for n, t in tables.items()}
     _refuse(tables, roles, cost)
-    tables = {n: _between(t, moment(since, "since"), moment(until, "until")) for n, t in tables.items()}
+    tables = _between(tables, moment(since, "since"), moment(until, "until"))
     tables = _sampled(tables, sample)
     if replay:
         tables["replayed"] = _replayed(tables["served"], replay)
@@ -174,8 +178,9 @@ def _renamed(table, rename, tables):
 
 
 def _features(training, roles, cost):
-    """Training's columns that have no other part."""
-    found = tuple(c for c in training.columns if c not in (*roles.others, cost.get("amount")))
+    """Training's columns, but for those that no model reads; a segment is a feature as well."""
+    parts = (roles.key, roles.entity, roles.time, roles.label, roles.prediction, cost.get("amount"))
+    found = tuple(c for c in training.columns if c not in parts)
     if not found:
         raise SkewkitError(
             f"training has no column left for a feature besides {', '.join(roles.others)}; name features"
@@ -185,7 +190,14 @@ def _features(training, roles, cost):
 
 def _replayed(served, replay):
     """The table that a team's own function makes of the logged requests."""
-    frame = function(replay, "replay")(served.frame())
+    recompute, requests = function(replay, "replay"), served.frame()
+    try:
+        frame = recompute(requests.copy())
+    except Exception as e:
+        raise SkewkitError(
+            f"replay={replay} failed on the {len(requests)} served requests ({type(e).__name__}: {e}); "
+            f"it is given a frame with {', '.join(requests)}"
+        ) from e
     if not isinstance(frame, pd.DataFrame):
         raise SkewkitError(
             f"replay returned a {type(frame).__name__}; it takes a frame of requests and returns a frame"
@@ -224,23 +236,30 @@ def _refuse(tables, roles, cost):
                 )
 
 
-def _between(table, since, until):
-    """The served or replayed rows in a span of time."""
-    if table.name == "training" or (since is None and until is None):
-        return table
-    if table.roles.time is None:
+def _between(tables, since, until):
+    """The served and replayed rows in a span of time; a replay without times is cut to the keys of the served."""
+    if since is None and until is None:
+        return tables
+    time = tables["served"].roles.time
+    if time is None:
         raise SkewkitError("since or until was given without time=; name the column of the requests' time")
-    if table.roles.time not in table.columns:
-        return table  # paired by key with the rows that remain
-    times = table.column(table.roles.time)
-    keep = np.ones(len(times), bool)
-    keep &= True if since is None else (times >= since).to_numpy()
-    keep &= True if until is None else (times < until).to_numpy()
-    if not keep.any():
-        raise SkewkitError(
-            f"{table.name} has no row since {since} until {until}; its times run from {times.min()} to {times.max()}"
-        )
-    return replace(table, keep=keep)
+    cut = {n: t for n, t in tables.items() if n == "training"}
+    for n in (n for n in ("served", "replayed") if n in tables):
+        table = tables[n]
+        if time in table.columns:
+            times = table.column(time)
+            keep = (times.notna() if since is None else times >= since) & (
+                times.notna() if until is None else times < until
+            )
+        else:
+            key = table.roles.key
+            outside = tables["served"].column(key)[~cut["served"].keep]
+            keep = ~table.column(key).isin(outside)
+        if not keep.any():
+            span = f"{times.min()} to {times.max()}"
+            raise SkewkitError(f"{n} has no row since {since} until {until}; its times run from {span}")
+        cut[n] = replace(table, keep=keep.to_numpy(bool))
+    return cut
 
 
 def _sampled(tables, sample):

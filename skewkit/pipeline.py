@@ -5,7 +5,7 @@ from __future__ import annotations
 from .checks import CHECKS
 from .costs import DRAWS, cost
 from .policy import Policy, read_policy
-from .records import Case, NotRun
+from .records import Case, NotRun, SkewkitError
 from .results import Findings, Impact, Result
 
 STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
@@ -29,7 +29,11 @@ def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int =
 def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Result:
     """Everything skewkit says about a case. A drill is this on planted tables, a check is this on yours."""
     policy = policy or read_policy()
-    findings, costs = check(case, policy), impact(case, policy, seed, draws)
+    findings = check(case, policy)
+    try:
+        costs = impact(case, policy, seed, draws)
+    except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
+        costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
     absent = (
         costs.absent
         if case.pairs is not None

@@ -72,7 +72,7 @@ def findings(rows) -> Picture:
     axes.set_yticks(range(len(judged)), names)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.set_xlabel("measured, with what chance allows; | is what is tolerated")
+    axes.set_xlabel("measured, and the bounds of the true value; | is what is tolerated")
     handles = {text: line for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     if handles:
         axes.legend(handles.values(), handles.keys(), frameon=False, loc="lower right")

@@ -50,7 +50,7 @@ class Policy:
         return self.alpha / (self.looks * tests)
 
     def judge(self, finding: Finding) -> Finding:
-        """The finding with its threshold, verdict and runbook. Drift warns at most; see DESIGN in CONTRIBUTING.md."""
+        """The finding with its threshold, verdict and runbook. Drift warns at most; see CONTRIBUTING.md."""
         limit = self._limit(finding)
         if limit is None:
             return finding
@@ -101,6 +101,8 @@ def _merge(default, own, path):
         raise SkewkitError(
             f"policy: {path} holds a {type(own).__name__}; it holds names and values, as skewkit/policy.yaml does"
         )
+    if odd := [n for n in ("scores", "limits") if not isinstance(own.get(n) or {}, dict)]:
+        raise SkewkitError(f"policy: {path}: {odd[0]} holds {own[odd[0]]!r}; it holds names and values")
     for parts, known in ((own, default), (own.get("scores") or {}, {f.name for f in fields(Scores)})):
         if unknown := [k for k in parts if k not in known]:
             raise SkewkitError(f"policy: {path} sets {', '.join(map(str, unknown))}; a policy has {', '.join(known)}")
@@ -114,12 +116,29 @@ def _merge(default, own, path):
                 f"policy: {path} limits {name}: {limit}; a limit has tolerated and material, and is of {', '.join(STATISTICS)}"
             )
     merged = {**default, **own, "scores": {**default["scores"], **(own.get("scores") or {})}, "limits": limits}
-    for name in ("alpha", "tolerance", "fleet", "looks", "categories"):
-        if isinstance(merged[name], bool) or not isinstance(merged[name], (int, float)) or merged[name] < 0:
-            raise SkewkitError(
-                f"policy: {path} sets {name}={merged[name]!r}; it is a number, written like 0.001 (YAML reads 1e-3 as text)"
-            )
+    _refuse(merged, path)
     return merged
+
+
+def _refuse(merged, path):
+    """Numbers that are none, or out of range, would judge in silence."""
+    spans = {"alpha": (1e-12, 0.5), "looks": (1, 1e9), "tolerance": (0, 1), "categories": (0, 1e6), "fleet": (0, 1)}
+    spans |= {f"scores.{n}": (1e-9, 1) for n in ("top", "moved", "floor", "quantile")}
+    spans |= {f"limits.{n}.{k}": (0, 1e9) for n in merged["limits"] for k in ("tolerated", "material")}
+    flat = {**merged, **{f"scores.{k}": v for k, v in merged["scores"].items()}}
+    flat |= {f"limits.{n}.{k}": v for n, limit in merged["limits"].items() for k, v in limit.items()}
+    for name, (low, high) in spans.items():
+        value = flat[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise SkewkitError(
+                f"policy: {path} sets {name}={value!r}; it is a number from {low:g} to {high:g}, "
+                f"written like 0.001 (YAML reads 1e-3 as text)"
+            )
+    for name, limit in merged["limits"].items():
+        if limit["tolerated"] > limit["material"]:
+            raise SkewkitError(f"policy: {path} tolerates more of {name} than is material: {limit}; raise material too")
+    if merged["version"] != 1:
+        raise SkewkitError(f"policy: {path} is of version {merged['version']!r}; this skewkit reads version 1")
 
 
 def known_statistic(name: str) -> bool:

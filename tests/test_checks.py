@@ -260,11 +260,11 @@ def test_a_policy_file_changes_what_it_names(tmp_path, big):
     """One limit in a file of one's own; every other stays."""
     path = tmp_path / "policy.yaml"
     path.write_text(
-        "limits:\n  parity.differ: {tolerated: 0.5}\n  distribution.ks.drift: {tolerated: 0.9}\nscores: {top: 0.2}\n"
+        "limits:\n  parity.differ: {tolerated: 0.005}\n  distribution.ks.drift: {tolerated: 0.9, material: 0.95}\nscores: {top: 0.2}\n"
     )
     own, default = sk.read_policy(str(path)), sk.read_policy()
-    assert own.limits["parity.differ"] == {"tolerated": 0.5, "material": 0.01}
-    assert own.limits["distribution.ks.drift"] == {"tolerated": 0.9, "material": 0.10}
+    assert own.limits["parity.differ"] == {"tolerated": 0.005, "material": 0.01}
+    assert own.limits["distribution.ks.drift"] == {"tolerated": 0.9, "material": 0.95}
     assert own.limits["distribution.ks"] == default.limits["distribution.ks"] and own.scores.top == 0.2
     assert str(own.judge(finding(0.8, 0.85, "drift")).verdict) == "ok"
 
@@ -281,6 +281,13 @@ def test_a_policy_file_changes_what_it_names(tmp_path, big):
         "- a list",
         "a: [",
         "limits: {parity.differ: 0.1}",
+        "limits: [a]",
+        "limits: {parity.differ: {tolerated: 1e-3}}",
+        "limits: {parity.differ: {tolerated: 0.2}}",
+        "looks: 0",
+        "tolerance: .nan",
+        "version: 9",
+        "scores: {top: 10}",
     ],
 )
 def test_a_policy_that_would_do_nothing_is_refused(tmp_path, text):
@@ -306,3 +313,9 @@ def test_clean_splits_raise_no_alarm():
             found = sk.check(sk.compare(a, b, features=["amount", "merchant", "country", "recent_count"]))
             raised += [f for f in found if f.verdict in (Verdict.warn, Verdict.breach)]
     assert raised == []
+
+
+def test_three_thousand_equal_pairs_are_enough():
+    """Where the rows are the same, their spread is too: the pairs settle it long before two samples would."""
+    frame = examples.table(3_000, seed=3)
+    assert sk.check(case(frame, frame, frame)).verdict == "ok"

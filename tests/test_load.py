@@ -40,7 +40,7 @@ def test_paths_frames_globs_and_csv_say_the_same(folder):
 def test_features_are_what_is_left_of_training(folder):
     """Every column of training without another part is a feature when none are named."""
     case = sk.compare(**FILES, **{**ROLES, "features": []})
-    assert set(case.roles.features) == {*ROLES["features"], "last"} - {"country"}
+    assert set(case.roles.features) == {*ROLES["features"], "last"}
 
 
 def test_since_and_until_bound_the_requests_and_not_training(folder):
@@ -132,7 +132,11 @@ BAD = {
     "keys of another type": ({"served": "textkeys.parquet"}, "as one type"),
     "two replays": ({"replay": "math.floor"}, "both replayed and replay"),
     "a function that is not there": ({"replayed": None, "replay": "no.such.function"}, "dotted name"),
+    "keys that are all double": ({"served": "double.parquet"}, "no key stands alone"),
     "a replay of another kind": ({"replayed": None, "replay": "builtins.len"}, "returns a frame"),
+    "text for a list": ({"segments": "country"}, "a list of columns"),
+    "a cost in words": ({"cost": {"false_positive": "x"}}, "cost a number"),
+    "a replay that fails": ({"replayed": None, "replay": "math.floor"}, "replay=math.floor failed"),
     "a negative sample": ({"sample": -5}, "number of rows"),
     "an unknown task": ({"task": "ranking"}, "binary"),
     "an unknown cost": ({"cost": {"false_hope": 1}}, "false_positive"),
@@ -146,6 +150,7 @@ def test_bad_input_is_refused_with_what_there_is_and_what_to_do(what, folder):
     served = pd.read_parquet("served.parquet")
     served.iloc[:0].to_parquet("nobody.parquet")
     naive(served).to_parquet("naive.parquet")
+    pd.concat([served, served]).to_parquet("double.parquet")
     served.assign(request=served["request"] + 10**9).to_parquet("strangers.parquet")
     served.assign(request=served["request"].astype(str)).to_parquet("textkeys.parquet")
     (folder / "broken.parquet").write_bytes(b"PAR1 but nothing else")
@@ -204,3 +209,17 @@ def test_other_people_s_domain_works_as_well(tmp_path, monkeypatch):
     breached = {f.feature for f in result.findings if f.check == "parity" and str(f.verdict) == "breach"}
     assert breached == {"alcohol", None}  # and the fleet rule: one feature of thirteen
     assert result.impact.get("accuracy").delta < 0 and result.impact.get("auc_macro").delta < 0
+
+
+def test_a_replay_without_times_is_cut_to_the_requests_in_the_span(folder):
+    """Requests outside since and until are not missing from the log, whichever table has the times."""
+    pd.read_parquet("replayed.parquet").drop(columns="asked").to_parquet("timeless.parquet")
+    case = sk.compare(**{**FILES, "replayed": "timeless.parquet"}, **ROLES, since="2024-03-01T00:00:00Z")
+    assert case.pairs.missing == 0 and case.pairs.n == len(case.served) == len(case.replayed) < 2_000
+
+
+def test_a_label_that_cannot_be_read_does_not_hide_what_the_checks_found(folder):
+    """The findings stay, and the impact says why it was not measured."""
+    served = pd.read_parquet("served.parquet")
+    result = sk.examine(sk.compare(**{**FILES, "served": served.assign(fraud="yes")}, **ROLES))
+    assert result.verdict == "breach" and any("fraud" in n.reason for n in result.not_run)

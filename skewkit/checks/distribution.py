@@ -16,11 +16,23 @@ def distribution(case: Case, policy):
                 continue
             a, b = before.distribution(f), after.distribution(f)
             if (a.kind == "text") == (b.kind == "text"):
-                yield from _compare(change, f, a, b, level, policy)
+                paired = _paired(case, f, level, policy) if change == "skew" else 1.0
+                yield from _compare(change, f, a, b, level, policy, paired)
 
 
-def _compare(change, feature, a, b, level, policy):
+def _paired(case, feature, level, policy):
+    """The most that two spreads over the same requests can lie apart: no more than the share of rows that differ."""
+    pairs, agreement = case.pairs, case.pairs.agreement(feature, policy.tolerance)
+    before, after = pairs.tables
+    lone = len(before) + len(after) - 2 * pairs.n
+    there = 1 - max(t.distribution(feature).nulls / len(t) for t in pairs.tables)
+    most = distance.share_bounds(agreement.differ + lone, agreement.n + lone, level)[1]
+    return min(1.0, most / there) if there else 1.0
+
+
+def _compare(change, feature, a, b, level, policy, paired):
     def finding(statistic, value, unit, n, low=None, high=None):
+        high = None if high is None else max(min(high, paired), value)
         return Finding("distribution", change, feature, statistic, value, unit, n, low, high)
 
     nulls = (a.nulls, a.rows, b.nulls, b.rows)

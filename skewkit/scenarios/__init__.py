@@ -22,7 +22,7 @@ import skops.io
 from ..features import Definition, digest, evaluate, knobs_of, turn
 from ..records import Roles, SkewkitError
 
-NAMES = tuple(sorted(m.name for m in iter_modules(__path__)))
+NAMES = tuple(sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_")))
 
 
 @dataclass(frozen=True)
