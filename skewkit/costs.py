@@ -54,7 +54,7 @@ def _changed(before, after, segment, case, reading, seed, draws):
         case, (segment, reading, seed, draws), lambda: Measured(before, before, weights, reading).metrics(case.task)
     )
     now = Measured(after, before, weights, reading).metrics(case.task)
-    for metric in was:
+    for metric in (m for m in was if m in now):  # scores that stopped being probabilities have no log loss
         delta = now[metric][0] - was[metric][0]
         low, high = interval(now[metric][1] - was[metric][1])
         numbers = (_finite(v) for v in (was[metric][0], now[metric][0], delta))

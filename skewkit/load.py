@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import importlib
-import inspect
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +55,8 @@ def compare(
     the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
     ``replay`` is a function (or its dotted name) that takes the logged requests as a frame and returns one with the key
     and the features. ``model`` likewise takes a frame of the features and returns scores: shape (n,), or for multiclass
-    a frame with a column a class. ``features`` are all of training's columns but key, entity, time, label, prediction and amount when not given.
+    a frame with a column a class. ``features``, when not given, are all of
+    training's columns but key, entity, time, label, prediction and amount.
     ``since`` and ``until`` (end left out) bound the served and replayed rows by ``time``; ``sample`` keeps about that
     many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
     zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
@@ -156,12 +156,10 @@ def _files(name, location):
         path = os.path.join(path, "**", "*.parquet")
     found = sorted(f for f in glob.glob(path, recursive=True) if Path(f).is_file())
     if not found:
-        raise SkewkitError(f"{name}: there is no file at {location} (looked from {_here()}); check the path")
+        raise SkewkitError(
+            f"{name}: there is no file at {location}, as seen from the folder of the run; check the path"
+        )
     return found
-
-
-def _here():
-    return "this folder" if not Path.cwd().name else f"the folder {Path.cwd().name}"
 
 
 def _renamed(table, rename, tables):
@@ -286,8 +284,3 @@ def _sampled(tables, sample):
 def dotted(text: str) -> bool:
     """Whether a text could be a function's dotted name."""
     return bool(re.fullmatch(r"\w+([.:]\w+)+", text))
-
-
-def parameters() -> tuple[str, ...]:
-    """The names that `compare` takes."""
-    return tuple(inspect.signature(compare).parameters)

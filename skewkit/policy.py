@@ -137,6 +137,9 @@ def _refuse(merged, path):
     for name, limit in merged["limits"].items():
         if limit["tolerated"] > limit["material"]:
             raise SkewkitError(f"policy: {path} tolerates more of {name} than is material: {limit}; raise material too")
+    threshold = merged["scores"]["threshold"]
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
+        raise SkewkitError(f"policy: {path} sets scores.threshold={threshold!r}; it is a number, or null")
     if merged["version"] != 1:
         raise SkewkitError(f"policy: {path} is of version {merged['version']!r}; this skewkit reads version 1")
 

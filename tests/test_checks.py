@@ -288,6 +288,7 @@ def test_a_policy_file_changes_what_it_names(tmp_path, big):
         "tolerance: .nan",
         "version: 9",
         "scores: {top: 10}",
+        "scores: {threshold: high}",
     ],
 )
 def test_a_policy_that_would_do_nothing_is_refused(tmp_path, text):

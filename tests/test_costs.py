@@ -234,3 +234,10 @@ def test_a_model_that_fails_does_not_hide_what_the_checks_found(replayed, column
     result = sk.examine(sk.compare(replayed, served, replayed, model=strict, **ROLES))
     assert result.verdict == "breach" and list(result.impact) == []
     assert any(n.step == "impact" and "the model" in n.reason for n in result.not_run)
+
+
+def test_scores_that_stop_being_probabilities_can_still_rank(replayed):
+    """Served as percent: no log loss on that side, so none is compared; the ranking is what it was."""
+    logged = replayed.assign(p=logistic(replayed))
+    found = sk.impact(sk.compare(logged, logged.assign(p=logged["p"] * 100), logged, prediction="p", **ROLES))
+    assert found.get("log_loss") is None and found.get("auc").delta == 0 and found.get("moved").after == 1
