@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 _HOME = {
     "NotApplicable": "records",
     "Roles": "records",
-    "Scope": "records",
+    "Scope": "scope",
     "SkewkitError": "records",
     "check": "pipeline",
     "compare": "load",

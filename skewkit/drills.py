@@ -14,7 +14,8 @@ from .injection import inject
 from .load import compare
 from .pipeline import examine
 from .policy import Policy, read_policy
-from .records import Case, Scope, Skew, SkewkitError, Verdict
+from .records import Case, Skew, SkewkitError, Verdict
+from .scope import Scope
 from .results import Cell, Drill, Result
 from .scenarios import Scenario, scenario
 from .skews import read

@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from .records import Agreement, Distribution, Roles, SkewkitError, coin
+from .records import Agreement, Distribution, Roles, SkewkitError
+from .scope import coin
 from .timeline import nanoseconds, zone
 
 KINDS = ("boolean", "integer", "number", "text", "time", "naive time", "other")

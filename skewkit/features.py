@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 
 from .records import SkewkitError
+from .scope import coin
 from .timeline import NEVER, Timeline, before, days_between, duration, local, nanoseconds, part, refreshed
 
 GLOBAL = "global"
+CLOCKS = ("ingestion", "event", "stream")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +31,29 @@ class Definition:
 
 @dataclass(frozen=True, kw_only=True)
 class AsOf(Definition):
-    """Read from events: with those known ``lag`` before it is asked, or when a cache of ``ttl`` was last filled."""
+    """Read from the events of ``table`` that have the request's value in the column ``by``.
+
+    It knows what was known ``lag`` before it is asked, or when a cache of ``ttl`` was last filled; code that leaks knows
+    what comes up to ``horizon`` later as well. ``clock`` says which events lie in a window, and which are known:
+
+    - "ingestion": those that came in it, by the column ``known``;
+    - "event": those that happened in it, by the column ``happened``, however late they came: what a batch computes that
+      runs when all have come;
+    - "stream": those that happened in it and had come when asked, but for those that came more than ``watermark`` after
+      they happened: what a streaming counter computes that adds what comes and takes out what expires.
+
+    An event that happens when it is asked is not before it. ``counted`` is how often each event is there: 2 for events
+    delivered twice, 1.1 for one in ten of them (by a hash of its row).
+    """
 
     table: str
     by: str
     lag: str = "0s"
     ttl: str = "0s"
+    horizon: str = "0s"
+    clock: str = "ingestion"
+    watermark: str = ""
+    counted: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +84,11 @@ class LocalTime(Definition):
 
 @dataclass(frozen=True, kw_only=True)
 class DaysSince(AsOf):
-    """Midnights, in ``zone``, between the newest event of an entity and the time in ``source``."""
+    """Midnights, in ``zone`` or the zone that ``zone_in`` names, between the newest event and the time in ``source``."""
 
     source: str
     zone: str = "UTC"
+    zone_in: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +105,30 @@ class Rolling(AsOf):
     value: str
     how: str = "mean"
     window: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate(Definition):
+    """One rolling feature over another, drawn towards ``prior`` as if ``weight`` more had been counted with that rate.
+
+    With ``per="rest"`` the one is over what is left of the other without it: odds, where "all" gives a share.
+    """
+
+    of: Rolling
+    over: Rolling
+    prior: float = 0.0
+    weight: float = 0.0
+    per: str = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled(Definition):
+    """Another feature, its nulls filled with ``fill``: a number, "zero", or "mean" or "median" as fitted on training."""
+
+    of: Definition
+    fill: str | float
+    mean: float = 0.0
+    median: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,53 +185,104 @@ def _(d: LocalTime, raw, requests, when, lines):
 
 @value.register
 def _(d: DaysSince, raw, requests, when, lines):
-    events, timeline = _timeline(d, raw, lines)
-    row = timeline.latest(requests[d.by], _as_of(d, requests, when))
-    newest = pd.Series(pd.to_datetime(_at(nanoseconds(events["known"]), row, NEVER), utc=True), index=requests.index)
-    return days_between(local(requests[d.source], d.zone), local(newest, d.zone)).to_numpy(float)
+    row = _newest(d, raw, requests, when, lines)
+    moments = nanoseconds(raw[d.table]["known" if d.clock == "ingestion" else "happened"])
+    newest = pd.Series(pd.to_datetime(_at(moments, row, NEVER), utc=True), index=requests.index)
+    z = d.zone or requests[d.zone_in]
+    return days_between(local(requests[d.source], z), local(newest, z)).to_numpy(float)
 
 
 @value.register
 def _(d: Latest, raw, requests, when, lines):
-    events, timeline = _timeline(d, raw, lines)
-    row = timeline.latest(requests[d.by], _as_of(d, requests, when))
-    return _at(events[d.value].to_numpy(float), row, np.nan)
+    return _at(raw[d.table][d.value].to_numpy(float), _newest(d, raw, requests, when, lines), np.nan)
 
 
 @value.register
 def _(d: Rolling, raw, requests, when, lines):
-    events, timeline = _timeline(d, raw, lines)
-    until = _as_of(d, requests, when)
-    count, total, mean, _ = timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy())
     if d.how not in ("mean", "count", "sum"):
         raise SkewkitError(f"how={d.how!r} was asked of a rolling feature; there are mean, count and sum")
-    return {"mean": mean, "count": count, "sum": total}[d.how]
+    window = _window(d, raw, requests, _as_of(d, requests, when), lines)
+    return getattr(window, d.how)
+
+
+@value.register
+def _(d: Rate, raw, requests, when, lines):
+    part, whole = (value(r, raw, requests, when, lines) for r in (d.of, d.over))
+    if d.per not in ("all", "rest"):
+        raise SkewkitError(f"per={d.per!r} was asked of a rate; there are all and rest")
+    part, whole = part + d.prior * d.weight, whole + d.weight
+    below = whole if d.per == "all" else whole - part
+    return np.divide(part, below, out=np.full(len(part), np.nan), where=below > 0)
+
+
+@value.register
+def _(d: Filled, raw, requests, when, lines):
+    known = {"zero": 0.0, "mean": d.mean, "median": d.median}
+    if isinstance(d.fill, str) and d.fill not in known:
+        raise SkewkitError(f"fill={d.fill!r} was asked; it is a number, {', '.join(known)}")
+    plain = np.asarray(value(d.of, raw, requests, when, lines), float)
+    return np.where(np.isnan(plain), known.get(d.fill, d.fill), plain)
 
 
 @value.register
 def _(d: Normalized, raw, requests, when, lines):
-    events, timeline = _timeline(d, raw, lines)
     until = _as_of(d, requests, when)
     plain = value(d.of, raw, requests, until, lines)
     if d.window == GLOBAL:
         until = np.full(len(requests), nanoseconds([d.fitted])[0])
-    *_, mean, deviation = timeline.between(requests[d.by], _begin(d, until), until, events[d.value].to_numpy())
-    return (plain - mean) / np.where(deviation == 0, 1.0, deviation)
+    window = _window(d, raw, requests, until, lines)
+    return (plain - window.mean) / np.where(window.deviation == 0, 1.0, window.deviation)
 
 
-def _timeline(d: AsOf, raw, lines):
-    """The events a definition reads, and their timeline, sorted once a batch."""
+def _timeline(d: AsOf, raw, lines, column):
+    """The events a definition reads by one of their times, sorted once a batch."""
     events = raw[d.table]
-    if (d.table, d.by) not in lines:
-        lines[d.table, d.by] = Timeline(events[d.by], nanoseconds(events["known"]))
-    return events, lines[d.table, d.by]
+    if column not in events:
+        raise SkewkitError(f"clock={d.clock!r} needs the column {column!r} of {d.table}; it has {', '.join(events)}")
+    if (d.table, d.by, column) not in lines:
+        lines[d.table, d.by, column] = Timeline(events[d.by], nanoseconds(events[column]))
+    return lines[d.table, d.by, column]
 
 
 def _as_of(d: AsOf, requests, when):
     """The moment whose knowledge a request is served."""
+    if d.clock not in CLOCKS:
+        raise SkewkitError(f"clock={d.clock!r} was asked; there are {', '.join(CLOCKS)}")
     ttl = duration(d.ttl, "ttl")
     seen = when[refreshed(requests[d.by], when, ttl)] if ttl else when
-    return before(seen, duration(d.lag, "lag"))
+    seen = before(seen, duration(d.lag, "lag"))
+    own = 0 if d.clock == "ingestion" else 1  # by the clock of events, the one that is asked about happens when it is asked
+    return np.where(seen > NEVER, seen + duration(d.horizon, "horizon") - own, NEVER)
+
+
+def _newest(d: AsOf, raw, requests, when, lines):
+    """The row of the newest event that is known; -1 where there is none. A stream keeps what came last."""
+    timeline = _timeline(d, raw, lines, "happened" if d.clock == "event" else "known")
+    return timeline.latest(requests[d.by], _as_of(d, requests, when))
+
+
+def _window(d: Rolling | Normalized, raw, requests, until, lines):
+    """What lies in the window that ends at ``until``."""
+    events, who = raw[d.table], requests[d.by]
+    begin = np.full(len(until), NEVER) if d.window == GLOBAL else before(until, duration(d.window, "window"))
+    values = events[d.value].to_numpy(float)
+    weights = _weights(d, len(values))
+    if d.clock != "stream":
+        line = _timeline(d, raw, lines, "known" if d.clock == "ingestion" else "happened")
+        return line.window(who, begin, until, values, weights)
+    came, happened = (nanoseconds(events[c]) for c in ("known", "happened"))
+    latest = min(duration(w, "watermark") for w in (d.watermark, d.window) if w and w != GLOBAL)
+    values = np.where(came - happened <= latest, values, np.nan)
+    arrived = _timeline(d, raw, lines, "known").window(who, np.full(len(until), NEVER), until, values, weights)
+    expired = _timeline(d, raw, lines, "happened").window(who, np.full(len(until), NEVER), begin, values, weights)
+    return arrived.without(expired)
+
+
+def _weights(d: AsOf, events):
+    """How often each event is counted."""
+    if d.counted == 1:
+        return None
+    return np.floor(d.counted) + (coin(np.arange(events), "counted") < d.counted % 1)
 
 
 def _at(values, row, missing):
@@ -195,16 +290,10 @@ def _at(values, row, missing):
     return np.append(values, missing)[row]
 
 
-def _begin(d: Rolling | Normalized, until):
-    """Where a window begins; one that is global has all there is before its end."""
-    return np.full(len(until), NEVER) if d.window == GLOBAL else before(until, duration(d.window, "window"))
-
-
 def knobs_of(definition: Definition) -> frozenset[str]:
     """The names of the fields that can be turned, those of the definition inside it included."""
     names = {f.name for f in fields(definition)}
-    inner = getattr(definition, "of", None)
-    return frozenset(names | (knobs_of(inner) if inner is not None else set())) - {"of"}
+    return frozenset(names.union(*(knobs_of(d) for d in _inside(definition).values()))) - {"of", "over"}
 
 
 def turn(definition: Definition, **knobs: Any) -> Definition:
@@ -212,11 +301,23 @@ def turn(definition: Definition, **knobs: Any) -> Definition:
     own = {k: v for k, v in knobs.items() if k in {f.name for f in fields(definition)}}
     rest = {k: v for k, v in knobs.items() if k not in own}
     if rest:
-        if not is_dataclass(inner := getattr(definition, "of", None)):
+        takes = {name: {k: v for k, v in rest.items() if k in knobs_of(d)} for name, d in _inside(definition).items()}
+        if lost := [k for k in rest if not any(k in t for t in takes.values())]:
             names = ", ".join(sorted(knobs_of(definition)))
-            raise SkewkitError(f"{', '.join(rest)} was turned on {type(definition).__name__}; its knobs are {names}")
-        own["of"] = turn(inner, **rest)
+            raise SkewkitError(f"{', '.join(lost)} was turned on {type(definition).__name__}; its knobs are {names}")
+        own |= {name: turn(getattr(definition, name), **t) for name, t in takes.items()}
     return replace(definition, **own)
+
+
+def _inside(definition: Definition) -> dict[str, Definition]:
+    """The definitions that this one is made of, by the fields that hold them."""
+    return {n: getattr(definition, n) for n in ("of", "over") if is_dataclass(getattr(definition, n, None))}
+
+
+def reads(definition: Definition) -> frozenset[str]:
+    """The columns of a request that a definition reads."""
+    own = {getattr(definition, n, "") for n in ("source", "by", "zone_in")} - {""}
+    return frozenset(own.union(*(reads(d) for d in _inside(definition).values())))
 
 
 def digest(definitions: Mapping[str, Definition]) -> str:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .engines import Local, Pairs
-from .records import TASKS, Case, Roles, SkewkitError, coin, moment
+from .records import TASKS, Case, Roles, SkewkitError, moment
+from .scope import coin
 from .timeline import zone
 
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}

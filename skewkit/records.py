@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
@@ -97,10 +96,14 @@ class Table(Protocol):
 
 
 class Replay(Protocol):
-    """Recomputes features for the given requests with knobs turned: a scenario's pipeline."""
+    """Recomputes features for the given requests with knobs turned, or from changed sources: a scenario's pipeline."""
+
+    sources: tuple[str, ...]  # the columns of the requests as they came in
 
     def knobs(self, feature: str) -> frozenset[str]: ...
-    def __call__(self, requests: pd.DataFrame, features: tuple[str, ...], **knobs) -> pd.DataFrame: ...
+    def source(self, requests: pd.DataFrame) -> pd.DataFrame: ...
+    def reading(self, columns: tuple[str, ...]) -> tuple[str, ...]: ...
+    def __call__(self, requests: pd.DataFrame, features: tuple[str, ...], source=None, **knobs) -> pd.DataFrame: ...
 
 
 def moment(when: Any, name: str = "time") -> pd.Timestamp | None:
@@ -118,102 +121,13 @@ def moment(when: Any, name: str = "time") -> pd.Timestamp | None:
     return stamp
 
 
-def coin(keys, purpose: str, seed: int = 0) -> np.ndarray:
-    """A number in [0, 1) from each key, shape (n,).
-
-    The same key gives the same number on every table, so a smaller share nests in a larger one; another purpose
-    ("plant", "sample") gives independent numbers, so that sampling and planting do not pick the same rows. The mixing
-    is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over pandas' own hash of the values.
-    """
-    values = _hashable(pd.Series(keys))
-    salt = (zlib.crc32(f"{purpose}|{seed}".encode()) * 0x9E3779B97F4A7C15) % 2**64
-    z = pd.util.hash_array(values, categorize=False) ^ np.uint64(salt)
-    for shift, times in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z = (z ^ (z >> np.uint64(shift))) * np.uint64(times)
-    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype("f8") / 2**53
-
-
-def _hashable(keys: pd.Series) -> np.ndarray:
-    """Keys as 64-bit integers, or as objects: the same key alike, however its column is stored; null keys all alike."""
-    if pd.api.types.infer_dtype(keys.astype(object), skipna=True) == "integer" and keys.dtype.kind == "O":
-        keys = keys.astype(object).astype("Int64")
-    present = keys.dropna()
-    whole = pd.api.types.is_integer_dtype(keys.dtype)
-    if pd.api.types.is_float_dtype(keys.dtype):  # integers beside a null become floats
-        whole = bool((present % 1 == 0).all() and (present.abs() < 2**53).all())
-    if whole:
-        unsigned = "uint" in str(keys.dtype).lower()
-        return keys.fillna(0).to_numpy("uint64" if unsigned else "int64").astype("uint64")
-    return keys.astype(object).where(keys.notna(), "").to_numpy()
-
-
-@dataclass(frozen=True)
-class Scope:
-    """For whom and since when: the rows a skew acts on.
-
-    ``share`` in [0, 1] of the requests by a hash of the key (this is severity), or of the entities with
-    ``by="entity"``; ``where`` is (column, value); ``since`` and ``until`` bound the time, the end left out.
-    """
-
-    share: float = 1.0
-    by: str = "key"
-    where: tuple[str, Any] | None = None
-    since: Any = None
-    until: Any = None
-
-    def __post_init__(self):
-        if isinstance(self.share, (bool, str)) or not np.isscalar(self.share) or not 0 <= self.share <= 1:
-            raise SkewkitError(f"a share of {self.share!r} was asked; it is a number from 0 to 1")
-        if self.by not in ("key", "entity"):
-            raise SkewkitError(f"a scope by {self.by!r} was asked; it is by 'key' or by 'entity'")
-        if self.where is not None:
-            if not isinstance(self.where, (list, tuple)) or len(self.where) != 2:
-                raise SkewkitError(f"where={self.where!r} was asked; it is a column and a value, like [country, DE]")
-            object.__setattr__(self, "where", tuple(self.where))
-        object.__setattr__(self, "since", moment(self.since, "since"))
-        object.__setattr__(self, "until", moment(self.until, "until"))
-
-    @classmethod
-    def read(cls, asked: Scope | Mapping[str, Any]) -> Scope:
-        """A scope as such, or as a mapping of by, where, since and until; the share is the severity's."""
-        if isinstance(asked, cls):
-            return asked
-        takes = ("by", "where", "since", "until")
-        if unknown := [k for k in asked if k not in takes]:
-            raise SkewkitError(f"scope was given {', '.join(map(repr, unknown))}; it takes {', '.join(takes)}")
-        return cls(**asked)
-
-    def rows(self, frame: pd.DataFrame, roles: Roles, seed: int = 0) -> np.ndarray:
-        """Which rows of ``frame`` are in scope, shape (rows,), bool."""
-        keep = np.ones(len(frame), bool)
-        if self.share < 1:
-            keep &= coin(self._column(frame, getattr(roles, self.by), self.by), "plant", seed) < self.share
-        if self.where is not None:
-            keep &= (self._column(frame, self.where[0], "where") == self.where[1]).fillna(False).to_numpy(bool)
-        if self.since is not None:
-            keep &= (self._column(frame, roles.time, "time") >= self.since).to_numpy(bool)
-        if self.until is not None:
-            keep &= (self._column(frame, roles.time, "time") < self.until).to_numpy(bool)
-        return keep
-
-    @staticmethod
-    def _column(frame, name, role):
-        if name not in frame:
-            raise SkewkitError(f"the scope needs the column of {role}, {name!r}; the table has {', '.join(frame)}")
-        return frame[name]
-
-    def to_dict(self) -> dict:
-        iso = {n: t.isoformat() for n in ("since", "until") if (t := getattr(self, n)) is not None}
-        return {"share": self.share, "by": self.by, "where": self.where and list(self.where), **iso}
-
-    def __str__(self):
-        parts = [
-            f"{self.share:.0%} of the {'requests' if self.by == 'key' else 'entities'}" if self.share < 1 else "",
-            f"where {self.where[0]} is {self.where[1]}" if self.where else "",
-            f"since {self.since}" if self.since is not None else "",
-            f"until {self.until}" if self.until is not None else "",
-        ]
-        return ", ".join(p for p in parts if p) or "all requests"
+TYPES = {  # of a skew's fields, and how an error calls them
+    "str": (str, "text"),
+    "float": ((int, float), "a number"),
+    "int": (int, "a whole number"),
+    "tuple": (tuple, "a list"),
+    "tuple[str, ...]": (tuple, "a list"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,24 +135,22 @@ class Skew:
     """A frozen record of what differs between training and serving. A `Scope` says for which rows.
 
     One file a skew; its class, file and runbook share one stem. With no ``features`` named, it acts on every feature
-    that it can.
+    that it can. It acts on the columns it names, of the feature table or of the requests as they came in.
     """
 
     features: tuple[str, ...] = ()
 
     stem: ClassVar[str] = ""  # set where the files are discovered
+    whole: ClassVar[bool] = False  # of a whole table: severities are 0 and 1, and `inject` gives the table itself
     choices: ClassVar[tuple[str, tuple]]  # how wrong it can be, to choose from by hand: a field, and values for it
 
     def __post_init__(self):
         for f in fields(self):
             value = frozen(getattr(self, f.name))
             object.__setattr__(self, f.name, value)
-            if (wanted := {"str": str, "tuple": tuple, "tuple[str, ...]": tuple}.get(f.type)) and not isinstance(
-                value, wanted
-            ):
-                raise SkewkitError(
-                    f"{self.stem} was given {f.name}={value!r}; it takes {'text' if wanted is str else 'a list'}"
-                )
+            wanted = TYPES.get(f.type)
+            if wanted and (not isinstance(value, wanted[0]) or isinstance(value, bool)):
+                raise SkewkitError(f"{self.stem} was given {f.name}={value!r}; it takes {wanted[1]}")
 
     def knobs(self) -> dict[str, Any]:
         """What this skew turns in a pipeline: a knob's name and its value in serving."""
@@ -249,7 +161,7 @@ class Skew:
         raise NotImplementedError
 
     def inject(self, frame: pd.DataFrame, roles: Roles, seed: int = 0) -> pd.DataFrame:
-        """What serving would have held, for every row: only the columns that change, with ``frame``'s index."""
+        """What serving would have held, for every row: the columns that change (`whole`: the table), on ``frame``'s index."""
         raise NotApplicable(f"{self}: only a pipeline's knob can do this; give a scenario or a replay")
 
     def undo(self, frame: pd.DataFrame, roles: Roles, seed: int = 0) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from zoneinfo import available_timezones
 
@@ -128,33 +129,66 @@ class Timeline:
         found = (codes >= 0) & (at > self.start(codes))
         return np.where(found, np.append(-1, self.order)[at], -1)
 
-    def between(self, entities, after: np.ndarray, until: np.ndarray, values: np.ndarray):
-        """Count, sum, mean and deviation (population) of the events in (after, until], each of shape (requests,).
+    def window(self, entities, after: np.ndarray, until: np.ndarray, values: np.ndarray, weights=None) -> Window:
+        """The events of each entity in (after, until].
 
         ``values`` are the events' values in their first order, shape (n,); one that is null or infinite is no event.
+        ``weights`` says how often each counts (once when not given).
         Sums run within an entity, and about its first value, so that neither another entity's values nor a large mean
-        takes digits away, and nothing known later has a say. Mean and deviation of no event are null.
+        takes digits away, and nothing known later has a say.
         """
         codes = self.codes(entities)
         lo, hi = self.upto(codes, after), self.upto(codes, until)
         value = pd.Series(np.asarray(values, float)[self.order])
         value = value.where(np.isfinite(value))
+        weight = 1.0 if weights is None else np.asarray(weights, float)[self.order]
         who = self._marks // self._step
         middle = value.groupby(who).transform("first").fillna(0.0)
-        there, off = value.notna().astype(float), (value - middle).fillna(0.0)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # squares beyond 1e154 have no float
-            count, moved, squares = (self._within(v, who, codes, lo, hi) for v in (there, off, off**2))
-            centre = np.r_[middle, 0.0][np.minimum(self.start(codes), len(middle))]
-            mean = np.where(count > 0, centre + moved / count, np.nan)
-            spread = squares / count - (moved / count) ** 2
-            spread = np.where(spread > 1e-12 * squares / count, spread, 0.0)  # what is left is rounding
-            return count, np.where(count > 0, count * mean, 0.0), mean, np.where(count > 0, np.sqrt(spread), np.nan)
+        there, off = value.notna() * weight, (value - middle).fillna(0.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e154 have no float
+            sums = [self._within(v, who, codes, lo, hi) for v in (there, off * weight, off**2 * weight)]
+        return Window(np.r_[middle, 0.0][np.minimum(self.start(codes), len(middle))], *sums)
 
     def _within(self, value: pd.Series, who, codes, lo, hi):
         """The sum over events lo to hi of one entity, from sums that begin anew with each entity."""
         running = np.r_[0.0, value.groupby(who).cumsum()]
         first = self.start(codes)
         return np.where((codes >= 0) & (hi > lo), running[hi] - np.where(lo > first, running[lo], 0.0), 0.0)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What lies in each request's window: ``count``, and sums of the values less ``centre``; each of shape (requests,)."""
+
+    centre: np.ndarray
+    count: np.ndarray
+    moved: np.ndarray
+    squares: np.ndarray
+
+    def without(self, other: Window) -> Window:
+        """The same less what another holds of it. Both are about their own first value: the other moves to this one's."""
+        shift = other.centre - self.centre
+        moved = other.moved + other.count * shift
+        squares = other.squares + 2 * shift * other.moved + other.count * shift**2
+        return Window(self.centre, self.count - other.count, self.moved - moved, self.squares - squares)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Null where there is no event."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.count > 0, self.centre + self.moved / self.count, np.nan)
+
+    @property
+    def sum(self) -> np.ndarray:
+        return np.where(self.count > 0, self.count * self.mean, 0.0)
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """Of the population; null where there is no event."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            spread = self.squares / self.count - (self.moved / self.count) ** 2
+            spread = np.where(spread > 1e-12 * self.squares / self.count, spread, 0.0)  # what is left is rounding
+            return np.where(self.count > 0, np.sqrt(spread), np.nan)
 
 
 def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:

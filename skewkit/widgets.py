@@ -11,7 +11,8 @@ from .drills import clean_case, planted_case
 from .metrics import NAMES
 from .pipeline import check, impact
 from .policy import read_policy
-from .records import Scope, SkewkitError, Verdict
+from .records import SkewkitError, Verdict
+from .scope import Scope
 from .scenarios import scenario
 from .skews import SKEWS, make
 

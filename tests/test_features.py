@@ -223,7 +223,8 @@ def test_turn_turns_the_outermost():
 def test_knobs_are_the_fields_of_all_layers():
     """The knobs of a definition are its fields and those inside it, and not the layer itself."""
     nested = Normalized(**READ, of=Column(source="x"), value="v", window="2h")
-    assert knobs_of(nested) == {"table", "by", "lag", "ttl", "value", "window", "fitted", "source"}
+    own = {"table", "by", "lag", "ttl", "horizon", "clock", "watermark", "counted", "value", "window", "fitted"}
+    assert knobs_of(nested) == own | {"source"}
     assert knobs_of(Column(source="x")) == {"source"}
 
 

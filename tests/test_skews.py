@@ -15,7 +15,8 @@ from skewkit import examples
 from skewkit.drills import differing
 from skewkit.engines import same
 from skewkit.injection import everywhere, turned
-from skewkit.records import NotApplicable, Roles, Scope, SkewkitError
+from skewkit.records import NotApplicable, Roles, SkewkitError
+from skewkit.scope import Scope
 from skewkit.skews import SKEWS, make
 
 EXAMPLES = [s for kind in SKEWS.values() for s in kind.examples()]

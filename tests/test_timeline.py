@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from skewkit.records import Roles, Scope, SkewkitError, coin
+from skewkit.records import Roles, SkewkitError
+from skewkit.scope import Scope, coin
 from skewkit.timeline import (
     PARTS,
     Timeline,
@@ -88,7 +89,8 @@ def test_between_sums_a_window_open_at_its_start(events, asked):
     ]
     who, times, values = split(events)
     by, until, length = split(asked)
-    found = Timeline(who, times).between(by, until - length.astype("i8"), until, values)
+    w = Timeline(who, times).window(by, until - length.astype("i8"), until, values)
+    found = w.count, w.sum, w.mean, w.deviation
     expected = [(len(w), sum(w), np.mean(w), np.std(w)) if w else (0, 0, np.nan, np.nan) for w in windows]
     np.testing.assert_allclose(np.array(found).T, np.array(expected).reshape(-1, 4), rtol=1e-9, atol=1e-6)
 
@@ -103,8 +105,8 @@ def test_a_timeline_knows_integer_and_float_entities_alike():
 def test_an_entity_cannot_touch_anothers_sums(huge):
     """A huge or infinite value of one entity leaves the sums of another as they are."""
     line = Timeline(["a", "b"], np.array([1, 1]))
-    sums = line.between(["b"], np.array([0]), np.array([2]), np.array([huge, 1.0]))
-    assert [s.tolist() for s in sums] == [[1.0], [1.0], [1.0], [0.0]]
+    w = line.window(["b"], np.array([0]), np.array([2]), np.array([huge, 1.0]))
+    assert [v.tolist() for v in (w.count, w.sum, w.mean, w.deviation)] == [[1.0], [1.0], [1.0], [0.0]]
 
 
 @LAW
@@ -112,7 +114,8 @@ def test_an_entity_cannot_touch_anothers_sums(huge):
 def test_mean_and_deviation_are_numpys(values):
     """Mean and deviation of a window equal numpy's, and are null without values; a constant has no deviation at all."""
     line = Timeline(["a"] * len(values), np.arange(len(values)))
-    *_, mean, deviation = line.between(["a"], np.array([-1]), np.array([99]), np.array(values))
+    w = line.window(["a"], np.array([-1]), np.array([99]), np.array(values))
+    mean, deviation = w.mean, w.deviation
     expected = (np.mean(values), np.std(values)) if values else (np.nan, np.nan)
     np.testing.assert_allclose([mean[0], deviation[0]], expected, atol=1e-3, rtol=1e-9)
     assert not values or len(set(values)) > 1 or deviation[0] == 0

@@ -19,7 +19,7 @@ import platformdirs
 import sklearn
 import skops.io
 
-from ..features import Definition, digest, evaluate, knobs_of, turn
+from ..features import Definition, digest, evaluate, knobs_of, reads, turn
 from ..records import Roles, SkewkitError
 
 NAMES = tuple(sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_")))
@@ -42,7 +42,7 @@ class Scenario:
     validation: pd.Timestamp
     fit: Callable
     trusted: tuple[str, ...]
-    source: str  # a hash of the data the world is made of
+    fingerprint: str  # a hash of the data the world is made of
     task: str = "binary"
     logged: tuple[str, ...] = ()  # columns of the requests that are logged beside the features
     memo: dict = field(default_factory=dict, repr=False)
@@ -51,17 +51,37 @@ class Scenario:
         """What can be turned in the definition of a feature."""
         return knobs_of(self.definitions[feature]) if feature in self.definitions else frozenset()
 
-    def __call__(self, requests: pd.DataFrame, features: tuple[str, ...] = (), **knobs) -> pd.DataFrame:
-        """These features of the requests, found by key, with knobs turned. Kept, for a drill asks again a severity."""
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns of the requests as they came in."""
+        return tuple(self.requests)
+
+    def source(self, requests: pd.DataFrame) -> pd.DataFrame:
+        """These requests as they came in, found by key, on the index of ``requests``."""
+        asked = self.requests.set_index(self.roles.key, drop=False).reindex(requests[self.roles.key].to_numpy())
+        if asked[self.roles.time].isna().any():
+            raise SkewkitError(f"{self.name} was asked to replay requests it has not; give rows of its own tables")
+        return asked.set_axis(requests.index)
+
+    def reading(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """The features that read any of these columns of the requests."""
+        return tuple(f for f, d in self.definitions.items() if reads(d) & set(columns))
+
+    def __call__(self, requests: pd.DataFrame, features: tuple[str, ...] = (), source=None, **knobs) -> pd.DataFrame:
+        """These features of the requests, found by key, with knobs turned, or from a ``source`` that was changed.
+
+        What knobs give is kept, for a drill asks again at each severity.
+        """
         names = tuple(features) or tuple(self.definitions)
         keys = requests[self.roles.key].to_numpy()
         mark = (names, str(sorted(knobs.items())), hashlib.sha256(keys.tobytes()).hexdigest())
-        if mark not in self.memo:
-            asked = self.requests.set_index(self.roles.key, drop=False).reindex(keys)
-            if asked[self.roles.time].isna().any():
-                raise SkewkitError(f"{self.name} was asked to replay requests it has not; give rows of its own tables")
+        if source is not None or mark not in self.memo:
             turned = {f: turn(self.definitions[f], **knobs) for f in names}
-            self.memo[mark] = evaluate(turned, self.raw, asked.reset_index(drop=True), self.roles.time)
+            asked = (self.source(requests) if source is None else source).reset_index(drop=True)
+            made = evaluate(turned, self.raw, asked, self.roles.time)
+            if source is not None:
+                return made.set_axis(requests.index)
+            self.memo[mark] = made
         return self.memo[mark].set_axis(requests.index)
 
     @cached_property
@@ -70,11 +90,11 @@ class Scenario:
         code = "".join(
             p.read_text()
             for p in sorted(Path(__file__).parent.parent.glob("*.py"))
-            if p.stem in ("features", "timeline")
+            if p.stem in ("features", "scope", "timeline")
         )
         code += "".join(p.read_text() for p in sorted(Path(__file__).parent.glob("*.py")))
         versions = (np.__version__, pd.__version__, sklearn.__version__, skops.__version__)
-        text = "|".join((self.source, digest(self.definitions), code, *versions))
+        text = "|".join((self.fingerprint, digest(self.definitions), code, *versions))
         return cache() / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     @cached_property

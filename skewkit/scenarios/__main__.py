@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from ..injection import inject
-from ..records import Scope, SkewkitError
+from ..records import SkewkitError
+from ..scope import Scope
 from ..skews import make
 from . import scenario
 

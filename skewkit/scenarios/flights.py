@@ -41,7 +41,7 @@ TRUSTED = (  # what the model is made of, and older releases of skops do not kno
 
 def world() -> Scenario:
     """The flights of 2013 as a scenario. Training: February to August; serving: September to December."""
-    flights, weather, airports, source = _read()
+    flights, weather, airports, fingerprint = _read()
     requests = _requests(flights, airports)
     return Scenario(
         name="flights",
@@ -60,7 +60,7 @@ def world() -> Scenario:
         validation=VALIDATION,
         fit=fit,
         trusted=TRUSTED,
-        source=source,
+        fingerprint=fingerprint,
         logged=("departs",),
     )
 
@@ -130,8 +130,8 @@ def _read():
         )
     folder = Path(spec.submodule_search_locations[0]) / "data"
     paths = [folder / n for n in ("flights.csv.zip", "weather.csv", "airports.csv")]
-    source = hashlib.sha256(b"".join(p.read_bytes() for p in paths)).hexdigest()
-    return (*map(pd.read_csv, paths), source)
+    fingerprint = hashlib.sha256(b"".join(p.read_bytes() for p in paths)).hexdigest()
+    return (*map(pd.read_csv, paths), fingerprint)
 
 
 def _requests(flights, airports):

@@ -53,8 +53,8 @@ class NormalizationWindow(Skew):
         line = Timeline(who, until)
         columns = {}
         for f in names:
-            *_, mean, deviation = line.between(who, after, until, frame[f].to_numpy(float))
-            columns[f] = (frame[f] - mean) / np.where(deviation == 0, 1.0, deviation)
+            window = line.window(who, after, until, frame[f].to_numpy(float))
+            columns[f] = (frame[f] - window.mean) / np.where(window.deviation == 0, 1.0, window.deviation)
         return pd.DataFrame(columns, index=frame.index)
 
     def _windows(self, frame, roles):
