@@ -9,6 +9,7 @@ from .records import Roles
 from .timeline import PARTS, days_between, local
 
 ZONE = "America/New_York"
+MEAN_INCOME = 3_377.85  # as fitted once; where the income is not known, it stands in its place
 FEATURES = (
     "hour",
     "weekday",
@@ -20,6 +21,9 @@ FEATURES = (
     "amount_scaled",
     "recent_amount",
     "recent_count",
+    "income",
+    "city",
+    "typing",
 )
 ROLES = Roles(
     key="request",
@@ -33,9 +37,11 @@ ROLES = Roles(
 
 
 def table(rows: int = 2_000, seed: int = 0) -> pd.DataFrame:
-    """Card payments over thirty days across a change of clocks, shape (rows, 16), without a null.
+    """Card payments over thirty days across a change of clocks, shape (rows, 20), without a null.
 
-    ``merchant`` is a code with -1 for unknown, ``country`` a name; ``last`` is the account's earlier purchase.
+    ``merchant`` is a code with -1 for unknown, ``country`` and ``city`` are names; ``last`` is the account's earlier
+    purchase. ``income`` is MEAN_INCOME where it is not known, ``typing`` (keys a second) is what a ``device``
+    recorded.
     """
     rng = np.random.default_rng(seed)
     asked = pd.Series(
@@ -43,6 +49,8 @@ def table(rows: int = 2_000, seed: int = 0) -> pd.DataFrame:
     )
     wall, last = local(asked, ZONE), asked - pd.to_timedelta(rng.integers(60, 5 * 86_400, rows), "s")
     amount = np.round(rng.lognormal(3, 1, rows), 2)
+    income = np.round(rng.lognormal(8, 0.5, rows), 2)
+    income[rng.random(rows) < 0.15] = MEAN_INCOME
     fraud = (rng.random(rows) < 0.02 + 0.3 * (amount > 60)).astype("int64")
     return pd.DataFrame(
         {
@@ -58,6 +66,10 @@ def table(rows: int = 2_000, seed: int = 0) -> pd.DataFrame:
             "amount_scaled": (amount - amount.mean()) / amount.std(),
             "recent_amount": np.round(rng.lognormal(3, 1, rows), 2),
             "recent_count": rng.poisson(4, rows),
+            "income": income,
+            "city": rng.choice(["Zürich", "São Paulo", "New York", "Köln"], rows),
+            "typing": np.round(rng.normal(5, 1, rows), 3),
+            "device": rng.choice(["old", "new"], rows, p=[0.7, 0.3]),
             "fraud": fraud,
             "score": np.clip(0.05 + 0.3 * (amount > 60) + rng.normal(0, 0.05, rows), 0, 1),
         }

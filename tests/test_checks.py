@@ -188,12 +188,12 @@ def test_keys_that_cannot_be_paired_are_findings_and_parity_runs_on_the_rest(big
 
 
 def test_the_fleet_rule_counts_features_and_excuses_none(big):
-    """Five of ten features broken in most rows: one finding more, and five of their own."""
+    """Five of the features broken in most rows: one finding more, and five of their own."""
     training, replayed = big
     broken = ["amount", "recent_amount", "recent_count", "hour", "weekday"]
     found = sk.check(case(training, replayed.assign(**{c: replayed[c] + 1 for c in broken}), replayed))
     fleet = next(f for f in found if f.statistic == "fleet")
-    assert fleet.value == 0.5 and fleet.verdict == Verdict.breach
+    assert fleet.value == 5 / len(examples.FEATURES) and fleet.verdict == Verdict.breach
     assert {f for f, s in alarms(found, check="parity") if s == "differ"} == set(broken)
 
 
@@ -302,7 +302,7 @@ def test_the_error_level_is_shared_by_all_that_can_alarm(big):
     """Bonferroni by hand: alpha over a year's looks, four statistics a feature and change, and four of the keys."""
     training, replayed = big
     policy = sk.read_policy()
-    assert policy.level(case(training, replayed, replayed)) == pytest.approx(0.01 / (365 * (4 * 10 * 2 + 4)))
+    assert policy.level(case(training, replayed, replayed)) == pytest.approx(0.01 / (365 * (4 * len(examples.FEATURES) * 2 + 4)))
 
 
 def test_clean_splits_raise_no_alarm():

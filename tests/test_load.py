@@ -40,7 +40,7 @@ def test_paths_frames_globs_and_csv_say_the_same(folder):
 def test_features_are_what_is_left_of_training(folder):
     """Every column of training without another part is a feature when none are named."""
     case = sk.compare(**FILES, **{**ROLES, "features": []})
-    assert set(case.roles.features) == {*ROLES["features"], "last"}
+    assert set(case.roles.features) == {*ROLES["features"], "last", "device"}
 
 
 def test_since_and_until_bound_the_requests_and_not_training(folder):

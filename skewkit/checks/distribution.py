@@ -48,4 +48,7 @@ def _compare(change, feature, a, b, level, policy, paired):
     yield finding("js", distance.js(p, q), "bits", fewest)
     if categorical:
         k = distance.unseen(a, b)
-        yield finding("unseen", k / b.n, "share of rows", b.n, *distance.share_bounds(k, b.n, level))
+        low, high = distance.share_bounds(k, b.n, level / 2)
+        # what a sample of this size misses by chance: the share of its rows whose value is there once (Good, 1953)
+        missed = distance.share_bounds(int((a.counts == 1).sum()), a.n, level / 2)[1]
+        yield finding("unseen", k / b.n, "share of rows", b.n, max(0.0, low - missed), high)
