@@ -128,7 +128,8 @@ def _modelled(case, rows, features):
     try:
         scores = case.model(rows[list(features)].astype(nullable).copy())
     except Exception as e:  # whatever a team's own model raises must not hide what the checks found
-        raise NotApplicable(f"the model failed on these rows ({type(e).__name__}: {e})") from e
+        said = str(e) if isinstance(e, SkewkitError) else f"{type(e).__name__}: {e}"
+        raise NotApplicable(f"the model failed on these rows ({said})") from e
     if len(scores) != len(rows):
         raise SkewkitError(f"the model gave {len(scores)} scores for {len(rows)} rows; it gives one a row")
     if nulls := int(pd.DataFrame(scores).isna().any(axis=1).sum()):
@@ -178,6 +179,11 @@ def _array(scores, case, classes):
         except (ValueError, TypeError) as e:
             raise SkewkitError(f"the scores are not numbers ({e}); give the column of the model's scores") from None
     if isinstance(scores, pd.DataFrame):
+        if not set(classes) & set(scores.columns):
+            raise SkewkitError(
+                f"the model's classes are {', '.join(map(str, scores.columns))}, and the label's "
+                f"{', '.join(map(str, classes))}; give a model and a label that name the classes alike"
+            )
         return scores.reindex(columns=classes, fill_value=0.0).to_numpy(float)
     return (np.asarray(scores, object)[:, None] == np.asarray(classes, object)[None, :]).astype(float)
 

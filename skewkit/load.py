@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import glob
-import importlib
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +15,14 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .engines import Local, Pairs
+from .models import scorer
+from .names import expand, function
 from .records import TASKS, Case, Roles, SkewkitError, moment
 from .scope import coin
 from .timeline import zone
 
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 COSTS = ("false_positive", "false_negative", "amount")
-NAME = re.compile(r"\$\{(\w+)\}")
 
 Source = str | os.PathLike | Sequence[str] | pd.DataFrame
 
@@ -41,7 +40,8 @@ def compare(
     prediction: str | None = None,
     segments: Sequence[str] = (),
     features: Sequence[str] = (),
-    model: str | Callable | None = None,
+    model: Any = None,
+    trusted: Sequence[str] = (),
     task: str = "binary",
     cost: Mapping[str, Any] | None = None,
     since: Any = None,
@@ -56,8 +56,9 @@ def compare(
     the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
     ``replay`` is a function (or its dotted name) that takes the logged requests as a frame and returns one with the key
     and the features. ``model`` likewise takes a frame of the features and returns scores: shape (n,), or for multiclass
-    a frame with a column a class. ``features``, when not given, are all of
-    training's columns but key, entity, time, label, prediction and amount.
+    a frame with a column a class. It may also be a fitted model, or the path of a file: .skops, whose types beyond
+    those that skops knows are named in ``trusted``, or .onnx. ``features``, when not given, are all of training's
+    columns but key, entity, time, label, prediction and amount.
     ``since`` and ``until`` (end left out) bound the served and replayed rows by ``time``; ``sample`` keeps about that
     many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
     zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
@@ -73,12 +74,15 @@ def compare(
         raise SkewkitError("both replayed and replay were given; give the table or the function that makes it")
     if text := [n for n, v in (("segments", segments), ("features", features)) if isinstance(v, str)]:
         raise SkewkitError(f"{text[0]} was given as text; it is a list of columns, like ['country']")
+    if isinstance(trusted, str):
+        raise SkewkitError("trusted was given as text; it is a list of types, like ['team.encoders.Target']")
     cost = dict(cost or {})
     if unknown := set(cost) - set(COSTS):
         raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
     if any(isinstance(cost.get(n, 0), (bool, str)) or cost.get(n, 0) is None for n in COSTS[:2]):
         raise SkewkitError(f"cost={cost!r} was given; a false positive and a false negative each cost a number")
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
+    score = scorer(model, task, trusted)
     tables = {n: _open(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
     roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
@@ -90,32 +94,11 @@ def compare(
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
-    return Case(**tables, roles=roles, model=function(model, "model"), task=task, cost=cost, pairs=pairs)
-
-
-def function(named: str | Callable | None, what: str) -> Callable | None:
-    """A function given as such or by its dotted name, such as team.features.replay."""
-    if not named or callable(named):
-        return named or None
-    module, _, name = named.replace(":", ".").rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as e:
-        raise SkewkitError(f"{what}={named!r}: {e}; give the dotted name of a function that Python can import") from e
-    if not callable(found):
-        raise SkewkitError(f"{what}={named!r} is a {type(found).__name__}; give the dotted name of a function")
-    return found
+    return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs)
 
 
 def _absent(source) -> bool:
     return source is None or (isinstance(source, (str, list)) and not source)
-
-
-def expand(location: str) -> str:
-    """A location with each ${NAME} read from the environment. What it gives is never written anywhere."""
-    if absent := [n for n in NAME.findall(location) if n not in os.environ]:
-        raise SkewkitError(f"{location}: the environment has no {', '.join(absent)}; set it, or write the path out")
-    return NAME.sub(lambda m: os.environ[m[1]], location)
 
 
 def _open(name: str, source: Source) -> Local:
@@ -280,8 +263,3 @@ def _sampled(tables, sample):
             raise SkewkitError(f"sample={sample} leaves no row of {n}, which has {len(t)}; ask for more")
         kept[n] = replace(t, keep=keep)
     return kept
-
-
-def dotted(text: str) -> bool:
-    """Whether a text could be a function's dotted name."""
-    return bool(re.fullmatch(r"\w+([.:]\w+)+", text))

@@ -26,7 +26,8 @@ import nbformat
 import psutil
 import yaml
 
-from .load import NAME, dotted, expand
+from .models import kind
+from .names import NAME, dotted, expand
 from .page import summary
 from .records import SkewkitError
 from .report import RUN, beside, new_id, place, validate, write
@@ -138,7 +139,12 @@ def checked(values: Mapping[str, Any], takes: Mapping[str, Parameter], notebook:
                     expand(text)
                 except SkewkitError as e:
                     raise Refused(f"{notebook}: {name}: {e}") from None
-        if name in ("replay", "model") and value and not dotted(value):
+        if name == "model" and value:
+            try:
+                kind(value)
+            except SkewkitError as e:
+                raise Refused(f"{notebook}: {e}") from None
+        if name == "replay" and value and not dotted(value):
             raise Refused(f"{notebook}: {name}={value!r} is no dotted name; write it like team.features.replay")
     return dict(values)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import jsonschema
 
+from .models import ModelFile
 from .page import page
 from .records import Case, as_rows, planted
 from .results import Drill, Result
@@ -140,11 +141,14 @@ def _drilled(drill: Drill):
 
 
 def inputs(case: Case) -> list[dict[str, Any]]:
-    """What was read: where, how much, and a hash of it."""
-    return [
+    """What was read: where, how much, and a hash of it. A model's file has no rows and no columns."""
+    read = [
         {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256()}
         for role, t in case.tables.items()
     ]
+    if isinstance(m := case.model, ModelFile):
+        read.append({"role": "model", "uri": m.uri, "rows": None, "columns": None, "sha256": m.sha256})
+    return read
 
 
 def environment() -> dict[str, Any]:

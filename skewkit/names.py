@@ -1,0 +1,38 @@
+"""What a text can name: a location, perhaps with ${NAME} in it, or a Python function."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Callable
+
+from .records import SkewkitError
+
+NAME = re.compile(r"\$\{(\w+)\}")
+
+
+def expand(location: str) -> str:
+    """A location with each ${NAME} read from the environment. What it gives is never written anywhere."""
+    if absent := [n for n in NAME.findall(location) if n not in os.environ]:
+        raise SkewkitError(f"{location}: the environment has no {', '.join(absent)}; set it, or write the path out")
+    return NAME.sub(lambda m: os.environ[m[1]], location)
+
+
+def dotted(text: str) -> bool:
+    """Whether a text could be a function's dotted name."""
+    return bool(re.fullmatch(r"\w+([.:]\w+)+", text))
+
+
+def function(named: str | Callable | None, what: str) -> Callable | None:
+    """A function given as such or by its dotted name, such as team.features.replay."""
+    if not named or callable(named):
+        return named or None
+    module, _, name = named.replace(":", ".").rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise SkewkitError(f"{what}={named!r}: {e}; give the dotted name of a function that Python can import") from e
+    if not callable(found):
+        raise SkewkitError(f"{what}={named!r} is a {type(found).__name__}; give the dotted name of a function")
+    return found
