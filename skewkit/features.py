@@ -111,7 +111,8 @@ class Rolling(AsOf):
 class Rate(Definition):
     """One rolling feature over another, drawn towards ``prior`` as if ``weight`` more had been counted with that rate.
 
-    With ``per="rest"`` the one is over what is left of the other without it: odds, where "all" gives a share.
+    With ``per="rest"`` the one is over what is left of the other without it: odds, where "all" gives a share. Its window
+    is the longer of the two; turning it turns that one, or both where they are as long.
     """
 
     of: Rolling
@@ -264,15 +265,17 @@ def _newest(d: AsOf, raw, requests, when, lines):
 def _window(d: Rolling | Normalized, raw, requests, until, lines):
     """What lies in the window that ends at ``until``."""
     events, who = raw[d.table], requests[d.by]
-    begin = np.full(len(until), NEVER) if d.window == GLOBAL else before(until, duration(d.window, "window"))
+    begin = np.full(len(until), NEVER)
+    if d.window != GLOBAL:  # code that leaks sees further, and no less of the past
+        begin = before(until, duration(d.window, "window") + duration(d.horizon, "horizon"))
     values = events[d.value].to_numpy(float)
     weights = _weights(d, len(values))
     if d.clock != "stream":
         line = _timeline(d, raw, lines, "known" if d.clock == "ingestion" else "happened")
         return line.window(who, begin, until, values, weights)
     came, happened = (nanoseconds(events[c]) for c in ("known", "happened"))
-    latest = min(duration(w, "watermark") for w in (d.watermark, d.window) if w and w != GLOBAL)
-    values = np.where(came - happened <= latest, values, np.nan)
+    known = [duration(w, "watermark") for w in (d.watermark, d.window) if w and w != GLOBAL]
+    values = np.where(came - happened <= min(known, default=came.max()), values, np.nan)
     arrived = _timeline(d, raw, lines, "known").window(who, np.full(len(until), NEVER), until, values, weights)
     expired = _timeline(d, raw, lines, "happened").window(who, np.full(len(until), NEVER), begin, values, weights)
     return arrived.without(expired)
@@ -301,7 +304,12 @@ def turn(definition: Definition, **knobs: Any) -> Definition:
     own = {k: v for k, v in knobs.items() if k in {f.name for f in fields(definition)}}
     rest = {k: v for k, v in knobs.items() if k not in own}
     if rest:
-        takes = {name: {k: v for k, v in rest.items() if k in knobs_of(d)} for name, d in _inside(definition).items()}
+        parts = _inside(definition)
+        takes = {name: {k: v for k, v in rest.items() if k in knobs_of(d)} for name, d in parts.items()}
+        if isinstance(definition, Rate) and "window" in rest:
+            for name in parts:
+                if duration(parts[name].window, "window") < max(duration(d.window, "window") for d in parts.values()):
+                    del takes[name]["window"]
         if lost := [k for k in rest if not any(k in t for t in takes.values())]:
             names = ", ".join(sorted(knobs_of(definition)))
             raise SkewkitError(f"{', '.join(lost)} was turned on {type(definition).__name__}; its knobs are {names}")

@@ -147,7 +147,8 @@ class Timeline:
         there, off = value.notna() * weight, (value - middle).fillna(0.0)
         with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e154 have no float
             sums = [self._within(v, who, codes, lo, hi) for v in (there, off * weight, off**2 * weight)]
-        return Window(np.r_[middle, 0.0][np.minimum(self.start(codes), len(middle))], *sums)
+            summed = self._within(off**2 * weight, who, codes, self.start(codes), hi)
+        return Window(np.r_[middle, 0.0][np.minimum(self.start(codes), len(middle))], *sums, summed)
 
     def _within(self, value: pd.Series, who, codes, lo, hi):
         """The sum over events lo to hi of one entity, from sums that begin anew with each entity."""
@@ -158,19 +159,23 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Window:
-    """What lies in each request's window: ``count``, and sums of the values less ``centre``; each of shape (requests,)."""
+    """What lies in each request's window: ``count``, and sums of the values less ``centre``; each of shape (requests,).
+
+    ``summed`` is the sum of squares that these were cut out of: what is small beside it is rounding.
+    """
 
     centre: np.ndarray
     count: np.ndarray
     moved: np.ndarray
     squares: np.ndarray
+    summed: np.ndarray
 
     def without(self, other: Window) -> Window:
         """The same less what another holds of it. Both are about their own first value: the other moves to this one's."""
         shift = other.centre - self.centre
         moved = other.moved + other.count * shift
         squares = other.squares + 2 * shift * other.moved + other.count * shift**2
-        return Window(self.centre, self.count - other.count, self.moved - moved, self.squares - squares)
+        return Window(self.centre, self.count - other.count, self.moved - moved, self.squares - squares, self.summed)
 
     @property
     def mean(self) -> np.ndarray:
@@ -187,7 +192,8 @@ class Window:
         """Of the population; null where there is no event."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             spread = self.squares / self.count - (self.moved / self.count) ** 2
-            spread = np.where(spread > 1e-12 * self.squares / self.count, spread, 0.0)  # what is left is rounding
+            rounding = (1e-12 * self.squares + 1e-13 * self.summed) / self.count
+            spread = np.where(spread > rounding, spread, 0.0)
             return np.where(self.count > 0, np.sqrt(spread), np.nan)
 
 

@@ -12,8 +12,8 @@ from .metrics import NAMES
 from .pipeline import check, impact
 from .policy import read_policy
 from .records import SkewkitError, Verdict
-from .scope import Scope
 from .scenarios import scenario
+from .scope import Scope
 from .skews import SKEWS, make
 
 DRAWS = 50  # enough for a first look; a drill takes more
