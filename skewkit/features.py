@@ -251,7 +251,9 @@ def _as_of(d: AsOf, requests, when):
     ttl = duration(d.ttl, "ttl")
     seen = when[refreshed(requests[d.by], when, ttl)] if ttl else when
     seen = before(seen, duration(d.lag, "lag"))
-    own = 0 if d.clock == "ingestion" else 1  # by the clock of events, the one that is asked about happens when it is asked
+    own = (
+        0 if d.clock == "ingestion" else 1
+    )  # by the clock of events, the one that is asked about happens when it is asked
     return np.where(seen > NEVER, seen + duration(d.horizon, "horizon") - own, NEVER)
 
 

@@ -79,8 +79,8 @@ class Explorer(w.VBox):
         except SkewkitError as e:
             self.said.value, self.picture.value, self.cost.value = f"<p>{escape(str(e))}</p>", "", ""
             return
-        changed = [f for f in self.world.roles.features if self.served.pairs.agreement(f, 0.0).differ]
-        offered = changed or list(self.world.roles.features)
+        there = [f for f in self.world.roles.features if f in self.served.served.columns]
+        offered = [f for f in there if self.served.pairs.agreement(f, 0.0).differ] or there
         self._set(self.feature, offered, self.feature.value if self.feature.value in offered else offered[0])
         self.said.value = self._noticed(check(self.served, self.policy).by_check())
         self.cost.value = self._costs(impact(self.served, self.policy, draws=DRAWS))

@@ -24,6 +24,8 @@ ROLES = examples.ROLES
 SHARES = (0.0, 0.05, 0.3, 0.7, 1.0)
 
 every = pytest.mark.parametrize("skew", EXAMPLES, ids=str)
+in_part = pytest.mark.parametrize("skew", [s for s in EXAMPLES if not s.whole], ids=str)
+of_tables = pytest.mark.parametrize("skew", [s for s in EXAMPLES if s.whole], ids=str)
 
 
 def plant(table, skew, share=1.0, seed=0):
@@ -32,6 +34,18 @@ def plant(table, skew, share=1.0, seed=0):
 
 def changed_rows(before, after):
     return np.flatnonzero(np.any([~same(before[c], after[c]) for c in before], axis=0))
+
+
+def changed_columns(before, after):
+    """Those that are gone, that hold something else, or that stand where another stood."""
+    gone = {c for c in before if c not in after or not same(before[c], after[c]).all()}
+    was, now = ([c for c in t if c in before and c in after] for t in (before, after))
+    return gone | {c for c, d in zip(was, now, strict=True) if c != d}
+
+
+def some(skew):
+    """A share at which a skew acts on some rows, where it can act on some."""
+    return 1.0 if skew.whole else 0.5
 
 
 def test_every_skew_brings_examples():
@@ -50,22 +64,24 @@ def test_it_leaves_its_input_alone(skew, table):
 @every
 def test_it_changes_something(skew, table):
     """A skew that changes nothing would make every check look clean."""
-    assert differing(table, plant(table, skew)) > 0
+    after = plant(table, skew)
+    assert differing(table, after) > 0 or list(after) != list(table)
 
 
 @every
 def test_the_same_seed_gives_the_same_table(skew, table):
     """Nothing is drawn that is not a field or the seed."""
-    pd.testing.assert_frame_equal(plant(table, skew, 0.5, seed=3), plant(table, skew, 0.5, seed=3))
+    pd.testing.assert_frame_equal(plant(table, skew, some(skew), seed=3), plant(table, skew, some(skew), seed=3))
 
 
 @every
 def test_it_touches_only_what_it_names(skew, table):
     """Columns it does not name, the rows and their order stay."""
     after = plant(table, skew)
-    named = skew.features or skew.acts_on(table, ROLES)
-    assert list(after.columns) == list(table.columns) and after.index.equals(table.index)
-    pd.testing.assert_frame_equal(after.drop(columns=list(named)), table.drop(columns=list(named)))
+    named = list(skew.features or skew.acts_on(table, ROLES))
+    assert after.index.equals(table.index) and (skew.whole or list(after.columns) == list(table.columns))
+    others = [c for c in table if c not in named]
+    pd.testing.assert_frame_equal(after[[c for c in after if c in others]], table[others])
 
 
 @every
@@ -74,8 +90,8 @@ def test_with_none_named_it_says_what_it_acts_on(skew, table):
     free = replace(skew, features=())
     acts_on = free.acts_on(table, ROLES)
     after = plant(table, free)
-    changed = {c for c in table if not same(table[c], after[c]).all()}
-    assert changed and changed <= set(acts_on) <= set(ROLES.features)
+    assert changed_columns(table, after) <= set(acts_on) <= set(ROLES.features) and acts_on
+    assert changed_columns(table, after) or list(after) != list(table)
 
 
 @every
@@ -84,7 +100,22 @@ def test_a_share_of_zero_changes_nothing(skew, table):
     pd.testing.assert_frame_equal(plant(table, skew, 0.0), table)
 
 
-@every
+@of_tables
+def test_a_skew_of_a_whole_table_refuses_a_part_of_the_requests(skew, table):
+    """Its severities are 0 and 1; the error says so, and names the share that was asked."""
+    for share in (0.05, 0.999):
+        with pytest.raises(SkewkitError, match=rf"severities are 0 and 1, and {share:g}"):
+            plant(table, skew, share)
+
+
+@of_tables
+def test_a_skew_of_a_whole_table_gives_the_whole_table(skew, table):
+    """What it gives is every row, on the same index, with all columns but those it acts on."""
+    served, acts_on = skew.inject(table, ROLES), skew.features or skew.acts_on(table, ROLES)
+    assert served.index.equals(table.index) and set(table) - set(acts_on) <= set(served)
+
+
+@in_part
 def test_a_larger_share_touches_a_superset_of_rows(skew, table):
     """Severities nest, so a drill's curve is one story."""
     touched = [set(changed_rows(table, plant(table, skew, s))) for s in SHARES]
@@ -92,7 +123,7 @@ def test_a_larger_share_touches_a_superset_of_rows(skew, table):
     assert not touched[0] and len(touched[-1]) > len(touched[1])
 
 
-@every
+@in_part
 def test_a_row_in_scope_holds_what_it_would_at_full_severity(skew, table):
     """A share decides who, never what."""
     half, whole = plant(table, skew, 0.5), plant(table, skew)
@@ -104,7 +135,7 @@ def test_a_row_in_scope_holds_what_it_would_at_full_severity(skew, table):
 @every
 def test_undo_gives_the_table_back_or_says_that_it_cannot(skew, table):
     """Exactly, on a part of the rows too; or an error that says what is lost."""
-    for share in (0.3, 1.0):
+    for share in (1.0,) if skew.whole else (0.3, 1.0):
         scope = Scope(share=share)
         served = plant(table, skew, share)
         try:
@@ -118,9 +149,8 @@ def test_undo_gives_the_table_back_or_says_that_it_cannot(skew, table):
 @every
 def test_a_wrong_column_is_named_in_the_error(skew, table):
     """The error names the column, and what there is."""
-    wrong = replace(skew, features=("no_such_column",))
     with pytest.raises(SkewkitError, match="no_such_column"):
-        plant(table, wrong)
+        plant(table, replace(skew, features=("no_such_column",)))
 
 
 @every
@@ -134,8 +164,8 @@ def test_it_survives_json(skew):
 @every
 def test_it_leaves_no_mark(skew, table):
     """Nothing on the planted table says that it was planted."""
-    after = plant(table, skew, 0.5)
-    assert list(after.columns) == list(table.columns) and after.attrs == table.attrs
+    after = plant(table, skew, some(skew))
+    assert (skew.whole or list(after.columns) == list(table.columns)) and after.attrs == table.attrs
 
 
 @every
@@ -144,9 +174,10 @@ def test_a_frame_in_another_order_is_skewed_alike(skew, table):
     if skew.stem == "staleness" and skew.ttl:
         table = table.drop_duplicates(["account", "asked"]).drop_duplicates(["country", "asked"])
     shuffled = table.sample(frac=1, random_state=5)
-    after = plant(shuffled, skew, 0.5).sort_index()
-    straight = plant(table, skew, 0.5)
-    for c in table:
+    after = plant(shuffled, skew, some(skew)).sort_index()
+    straight = plant(table, skew, some(skew))
+    assert list(after) == list(straight)
+    for c in straight:
         a, b = after[c], straight[c]
         close = np.isclose(a, b, equal_nan=True) if a.dtype.kind == "f" else same(a, b)
         assert close.all(), c
@@ -165,7 +196,10 @@ def test_unknown_and_mistyped_parameters_are_refused(stem):
     with pytest.raises(SkewkitError, match="it takes features"):
         make(stem, sevring="UTC")
     with pytest.raises(SkewkitError):
-        make(stem, **{SKEWS[stem].choices[0]: 7})
+        make(stem, **{SKEWS[stem].choices[0]: [7]})
+    if all(isinstance(v, str) for v in SKEWS[stem].choices[1]):
+        with pytest.raises(SkewkitError):
+            make(stem, **{SKEWS[stem].choices[0]: 7})
 
 
 def test_an_unknown_skew_is_refused():
