@@ -15,9 +15,9 @@ from .load import compare
 from .pipeline import examine
 from .policy import Policy, read_policy
 from .records import Case, Skew, SkewkitError, Verdict
-from .scope import Scope
 from .results import Cell, Drill, Result
 from .scenarios import Scenario, scenario
+from .scope import Scope
 from .skews import read
 
 SEVERITIES = (0.0, 0.1, 0.25, 0.5, 1.0)

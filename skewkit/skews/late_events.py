@@ -100,7 +100,7 @@ def thinned(column: pd.Series, share: float, draw: np.ndarray, skew) -> pd.Serie
             f"{skew}: {column.name!r} is no count: whole numbers from 0 to {MOST:,}, not all 0; name the features that are"
         )
     there = column.notna().to_numpy(bool)
-    left = np.maximum(binom.ppf(draw[there], column[there].to_numpy("i8"), share), 0).astype("i8")
+    counted = column[there].to_numpy()
     new = column.copy()
-    new[there] = left
+    new[there] = np.maximum(binom.ppf(draw[there], counted, share), 0).astype(counted.dtype)
     return new
