@@ -58,14 +58,14 @@ class DoubleCount(Skew):
         yield cls()
 
     def _doubled(self, column):
-        if not _number(column) or not _holds(column, 2):
+        if not _number(column) or not _has_room(column):
             raise NotApplicable(f"{self}: {column.name!r} is {column.dtype}, or too large to be doubled in it")
         return column * 2
 
     def _grown(self, column, draw):
-        if are_counts(column) and _holds(column, 2):
+        if are_counts(column) and _has_room(column):
             return column + thinned(column, self.twice, draw, self)
-        if column.dtype.kind != "f" or not _holds(column, 2):
+        if column.dtype.kind != "f" or not _has_room(column):
             raise NotApplicable(f"{self}: {column.name!r} is {column.dtype}; a part of it is no whole number")
         return column * (1 + self.twice)
 
@@ -79,20 +79,19 @@ def _number(column):
     return column.dtype.kind in "iuf"
 
 
-def _holds(column, times):
-    """Whether the column's type holds its values so many times."""
+def _has_room(column):
+    """Whether the column's type holds its values twice."""
     there = column.dropna().to_numpy()
-    if not len(there):
-        return True
-    dtype = there.dtype
-    most = (np.iinfo if dtype.kind in "iu" else np.finfo)(dtype).max
-    most = int(most) if dtype.kind in "iu" else float(most)
     finite = there[np.isfinite(there)]
-    return not len(finite) or (finite.max() <= most / times and finite.min() >= -(most / times))
+    if not len(finite):
+        return True
+    if finite.dtype.kind == "f":
+        return bool(np.abs(finite).max() <= np.finfo(finite.dtype).max / 2)
+    return -(most := np.iinfo(finite.dtype).max // 2) <= int(finite.min()) and int(finite.max()) <= most
 
 
 def _grows(column, twice):
     """Numbers from 0 that are neither all 0 nor one value or two: counts and sums, as far as a table can tell."""
-    if not _number(column) or not _holds(column, 2) or column.nunique() <= 2:
+    if not _number(column) or not _has_room(column) or column.nunique() <= 2:
         return False
     return not (column < 0).any() and (twice == 1 or column.dtype.kind == "f" or are_counts(column))
