@@ -17,7 +17,8 @@ from skewkit.drills import differing
 from skewkit.engines import same
 from skewkit.features import Rolling, evaluate, turn
 from skewkit.injection import everywhere, turned
-from skewkit.records import NotApplicable, Roles, SkewkitError
+from skewkit.policy import read_policy
+from skewkit.records import NotApplicable, Roles, SkewkitError, Verdict
 from skewkit.scope import Scope, coin
 from skewkit.skews import SKEWS, make
 
@@ -672,3 +673,16 @@ def test_a_table_that_is_so_already_is_refused(table):
     for skew in (make("rollback", default=0), make("broken_header", how="zero")):
         with pytest.raises(NotApplicable, match="found no feature"):
             plant(empty, skew)
+
+
+def test_an_order_of_columns_is_described_and_judged_when_the_policy_says_so(table, tmp_path):
+    """Files are read by name: reversed columns are no alarm until a policy gives them a limit. A row has not changed."""
+    served = plant(table, make("schema_change", how="reordered"))
+    assert differing(table, served) == 0 and differing(table, served.drop(columns="amount")) == len(table)
+    case = sk.compare(table, served, table, key="request", features=list(ROLES.features))
+    strict = tmp_path / "policy.yaml"
+    strict.write_text("limits:\n  schema.reordered: {tolerated: 0, material: 0}\n")
+    for policy, verdict in ((None, "ok"), (read_policy(str(strict)), "breach")):
+        found = sk.check(case, policy)
+        (skewed,) = [f for f in found if f.statistic == "reordered" and f.change == "skew"]
+        assert skewed.value == 1 and found.by_check()["schema"] == getattr(Verdict, verdict)

@@ -53,7 +53,7 @@ class BrokenHeader(Skew):
 def constant(column: pd.Series, value: Any) -> pd.Series:
     """The value (None: null) in every row, in the column's own type where that holds it."""
     if value is None:
-        return column.where(np.zeros(len(column), bool))
+        return column.iloc[:0].reindex(column.index)
     if column.dtype.kind == "f" and not isinstance(value, str):
         return pd.Series(float(value), column.index, dtype=column.dtype, name=column.name)
     return pd.Series([value] * len(column), column.index, dtype=object, name=column.name).infer_objects()
