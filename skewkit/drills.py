@@ -80,7 +80,9 @@ def planted_case(clean: Case, unskewed: pd.DataFrame, skew: Skew, scope: Scope, 
 
 
 def differing(before, after) -> int:
-    """How many rows differ in any column, row against row."""
+    """How many rows differ in any column, row against row: all where a column is gone or new."""
+    if set(before) != set(after):
+        return len(before)
     return int(np.any([~same(before[c], after[c]) for c in before], axis=0).sum())
 
 

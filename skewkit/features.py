@@ -240,6 +240,8 @@ def _timeline(d: AsOf, raw, lines, column):
     events = raw[d.table]
     if column not in events:
         raise SkewkitError(f"clock={d.clock!r} needs the column {column!r} of {d.table}; it has {', '.join(events)}")
+    if d.by not in events:
+        raise SkewkitError(f"by={d.by!r} needs a column of {d.table} of that name; it has {', '.join(events)}")
     if (d.table, d.by, column) not in lines:
         lines[d.table, d.by, column] = Timeline(events[d.by], nanoseconds(events[column]))
     return lines[d.table, d.by, column]
@@ -247,12 +249,16 @@ def _timeline(d: AsOf, raw, lines, column):
 
 def _as_of(d: AsOf, requests, when):
     """The moment whose knowledge a request is served."""
+    if d.by not in requests:
+        raise SkewkitError(f"by={d.by!r} was asked; the requests have {', '.join(requests)}")
     if d.clock not in CLOCKS:
         raise SkewkitError(f"clock={d.clock!r} was asked; there are {', '.join(CLOCKS)}")
     ttl = duration(d.ttl, "ttl")
     seen = when[refreshed(requests[d.by], when, ttl)] if ttl else when
     seen = before(seen, duration(d.lag, "lag"))
-    own = 0 if d.clock == "ingestion" else 1  # by the clock of events, the one that is asked about happens when it is asked
+    own = (
+        0 if d.clock == "ingestion" else 1
+    )  # by the clock of events, the one that is asked about happens when it is asked
     return np.where(seen > NEVER, seen + duration(d.horizon, "horizon") - own, NEVER)
 
 

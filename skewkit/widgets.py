@@ -17,6 +17,7 @@ from .scope import Scope
 from .skews import SKEWS, make
 
 DRAWS = 50  # enough for a first look; a drill takes more
+STEPS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 1)  # of severity
 
 
 class Explorer(w.VBox):
@@ -30,9 +31,7 @@ class Explorer(w.VBox):
         self.unskewed = self.case.replayed.frame()
         self.skew = w.Dropdown(options=list(SKEWS), description="skew")
         self.wrong = w.Dropdown(description="how wrong")
-        self.severity = w.SelectionSlider(
-            options=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 1], value=0.25, description="severity", continuous_update=False
-        )
+        self.severity = w.SelectionSlider(options=STEPS, value=0.25, description="severity", continuous_update=False)
         self.feature = w.Dropdown(description="feature")
         self.said = w.HTML()
         self.picture = w.HTML()
@@ -65,9 +64,12 @@ class Explorer(w.VBox):
         self._busy = False
 
     def _offer(self):
-        """The ways a skew can be wrong, and the first of them planted."""
-        _, values = SKEWS[self.skew.value].choices
+        """The ways a skew can be wrong, and the first of them planted; a whole table is skewed or not."""
+        kind = SKEWS[self.skew.value]
+        _, values = kind.choices
+        steps = (0, 1) if kind.whole else STEPS
         self._set(self.wrong, values, values[0])
+        self._set(self.severity, steps, self.severity.value if self.severity.value in steps else 1)
         self._plant()
 
     def _plant(self):
@@ -79,8 +81,8 @@ class Explorer(w.VBox):
         except SkewkitError as e:
             self.said.value, self.picture.value, self.cost.value = f"<p>{escape(str(e))}</p>", "", ""
             return
-        changed = [f for f in self.world.roles.features if self.served.pairs.agreement(f, 0.0).differ]
-        offered = changed or list(self.world.roles.features)
+        there = [f for f in self.world.roles.features if f in self.served.served.columns]
+        offered = [f for f in there if self.served.pairs.agreement(f, 0.0).differ] or there
         self._set(self.feature, offered, self.feature.value if self.feature.value in offered else offered[0])
         self.said.value = self._noticed(check(self.served, self.policy).by_check())
         self.cost.value = self._costs(impact(self.served, self.policy, draws=DRAWS))

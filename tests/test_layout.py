@@ -35,7 +35,7 @@ MAY = {
     "models": "records engines names",
     "load": "records scope timeline engines models names",
     "injection": "records scope",
-    "skews": "records timeline",
+    "skews": "records scope timeline",
     "policy": "records",
     "checks": "records distance",
     "costs": "records metrics",

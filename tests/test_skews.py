@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import pairwise
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,11 @@ import skewkit as sk
 from skewkit import examples
 from skewkit.drills import differing
 from skewkit.engines import same
+from skewkit.features import Rolling, evaluate, turn
 from skewkit.injection import everywhere, turned
-from skewkit.records import NotApplicable, Roles, SkewkitError
-from skewkit.scope import Scope
+from skewkit.policy import read_policy
+from skewkit.records import NotApplicable, Roles, SkewkitError, Verdict
+from skewkit.scope import Scope, coin
 from skewkit.skews import SKEWS, make
 
 EXAMPLES = [s for kind in SKEWS.values() for s in kind.examples()]
@@ -24,6 +27,8 @@ ROLES = examples.ROLES
 SHARES = (0.0, 0.05, 0.3, 0.7, 1.0)
 
 every = pytest.mark.parametrize("skew", EXAMPLES, ids=str)
+in_part = pytest.mark.parametrize("skew", [s for s in EXAMPLES if not s.whole], ids=str)
+of_tables = pytest.mark.parametrize("skew", [s for s in EXAMPLES if s.whole], ids=str)
 
 
 def plant(table, skew, share=1.0, seed=0):
@@ -32,6 +37,18 @@ def plant(table, skew, share=1.0, seed=0):
 
 def changed_rows(before, after):
     return np.flatnonzero(np.any([~same(before[c], after[c]) for c in before], axis=0))
+
+
+def changed_columns(before, after):
+    """Those that are gone, that hold something else, or that stand where another stood."""
+    gone = {c for c in before if c not in after or not same(before[c], after[c]).all()}
+    was, now = ([c for c in t if c in before and c in after] for t in (before, after))
+    return gone | {c for c, d in zip(was, now, strict=True) if c != d}
+
+
+def some(skew):
+    """A share at which a skew acts on some rows, where it can act on some."""
+    return 1.0 if skew.whole else 0.5
 
 
 def test_every_skew_brings_examples():
@@ -50,22 +67,24 @@ def test_it_leaves_its_input_alone(skew, table):
 @every
 def test_it_changes_something(skew, table):
     """A skew that changes nothing would make every check look clean."""
-    assert differing(table, plant(table, skew)) > 0
+    after = plant(table, skew)
+    assert differing(table, after) > 0 or list(after) != list(table)
 
 
 @every
 def test_the_same_seed_gives_the_same_table(skew, table):
     """Nothing is drawn that is not a field or the seed."""
-    pd.testing.assert_frame_equal(plant(table, skew, 0.5, seed=3), plant(table, skew, 0.5, seed=3))
+    pd.testing.assert_frame_equal(plant(table, skew, some(skew), seed=3), plant(table, skew, some(skew), seed=3))
 
 
 @every
 def test_it_touches_only_what_it_names(skew, table):
     """Columns it does not name, the rows and their order stay."""
     after = plant(table, skew)
-    named = skew.features or skew.acts_on(table, ROLES)
-    assert list(after.columns) == list(table.columns) and after.index.equals(table.index)
-    pd.testing.assert_frame_equal(after.drop(columns=list(named)), table.drop(columns=list(named)))
+    named = list(skew.features or skew.acts_on(table, ROLES))
+    assert after.index.equals(table.index) and (skew.whole or list(after.columns) == list(table.columns))
+    others = [c for c in table if c not in named]
+    pd.testing.assert_frame_equal(after[[c for c in after if c in others]], table[others])
 
 
 @every
@@ -74,8 +93,8 @@ def test_with_none_named_it_says_what_it_acts_on(skew, table):
     free = replace(skew, features=())
     acts_on = free.acts_on(table, ROLES)
     after = plant(table, free)
-    changed = {c for c in table if not same(table[c], after[c]).all()}
-    assert changed and changed <= set(acts_on) <= set(ROLES.features)
+    assert changed_columns(table, after) <= set(acts_on) <= set(ROLES.features) and acts_on
+    assert changed_columns(table, after) or list(after) != list(table)
 
 
 @every
@@ -84,7 +103,22 @@ def test_a_share_of_zero_changes_nothing(skew, table):
     pd.testing.assert_frame_equal(plant(table, skew, 0.0), table)
 
 
-@every
+@of_tables
+def test_a_skew_of_a_whole_table_refuses_a_part_of_the_requests(skew, table):
+    """Its severities are 0 and 1; the error says so, and names the share that was asked."""
+    for share in (0.05, 0.999):
+        with pytest.raises(SkewkitError, match=rf"severities are 0 and 1, and {share:g}"):
+            plant(table, skew, share)
+
+
+@of_tables
+def test_a_skew_of_a_whole_table_gives_the_whole_table(skew, table):
+    """What it gives is every row, on the same index, with all columns but those it acts on."""
+    served, acts_on = skew.inject(table, ROLES), skew.features or skew.acts_on(table, ROLES)
+    assert served.index.equals(table.index) and set(table) - set(acts_on) <= set(served)
+
+
+@in_part
 def test_a_larger_share_touches_a_superset_of_rows(skew, table):
     """Severities nest, so a drill's curve is one story."""
     touched = [set(changed_rows(table, plant(table, skew, s))) for s in SHARES]
@@ -92,7 +126,7 @@ def test_a_larger_share_touches_a_superset_of_rows(skew, table):
     assert not touched[0] and len(touched[-1]) > len(touched[1])
 
 
-@every
+@in_part
 def test_a_row_in_scope_holds_what_it_would_at_full_severity(skew, table):
     """A share decides who, never what."""
     half, whole = plant(table, skew, 0.5), plant(table, skew)
@@ -104,7 +138,7 @@ def test_a_row_in_scope_holds_what_it_would_at_full_severity(skew, table):
 @every
 def test_undo_gives_the_table_back_or_says_that_it_cannot(skew, table):
     """Exactly, on a part of the rows too; or an error that says what is lost."""
-    for share in (0.3, 1.0):
+    for share in (1.0,) if skew.whole else (0.3, 1.0):
         scope = Scope(share=share)
         served = plant(table, skew, share)
         try:
@@ -118,9 +152,8 @@ def test_undo_gives_the_table_back_or_says_that_it_cannot(skew, table):
 @every
 def test_a_wrong_column_is_named_in_the_error(skew, table):
     """The error names the column, and what there is."""
-    wrong = replace(skew, features=("no_such_column",))
     with pytest.raises(SkewkitError, match="no_such_column"):
-        plant(table, wrong)
+        plant(table, replace(skew, features=("no_such_column",)))
 
 
 @every
@@ -134,8 +167,8 @@ def test_it_survives_json(skew):
 @every
 def test_it_leaves_no_mark(skew, table):
     """Nothing on the planted table says that it was planted."""
-    after = plant(table, skew, 0.5)
-    assert list(after.columns) == list(table.columns) and after.attrs == table.attrs
+    after = plant(table, skew, some(skew))
+    assert (skew.whole or list(after.columns) == list(table.columns)) and after.attrs == table.attrs
 
 
 @every
@@ -144,9 +177,10 @@ def test_a_frame_in_another_order_is_skewed_alike(skew, table):
     if skew.stem == "staleness" and skew.ttl:
         table = table.drop_duplicates(["account", "asked"]).drop_duplicates(["country", "asked"])
     shuffled = table.sample(frac=1, random_state=5)
-    after = plant(shuffled, skew, 0.5).sort_index()
-    straight = plant(table, skew, 0.5)
-    for c in table:
+    after = plant(shuffled, skew, some(skew)).sort_index()
+    straight = plant(table, skew, some(skew))
+    assert list(after) == list(straight)
+    for c in straight:
         a, b = after[c], straight[c]
         close = np.isclose(a, b, equal_nan=True) if a.dtype.kind == "f" else same(a, b)
         assert close.all(), c
@@ -165,7 +199,10 @@ def test_unknown_and_mistyped_parameters_are_refused(stem):
     with pytest.raises(SkewkitError, match="it takes features"):
         make(stem, sevring="UTC")
     with pytest.raises(SkewkitError):
-        make(stem, **{SKEWS[stem].choices[0]: 7})
+        make(stem, **{SKEWS[stem].choices[0]: [7]})
+    if all(isinstance(v, str) for v in SKEWS[stem].choices[1]):
+        with pytest.raises(SkewkitError):
+            make(stem, **{SKEWS[stem].choices[0]: 7})
 
 
 def test_an_unknown_skew_is_refused():
@@ -187,6 +224,17 @@ FLIGHTS = [
     make("normalization_window", features=["carrier_delay"], training="30D", serving="global"),
     make("staleness", lag="6h"),
     make("staleness", features=["recent_delay", "plane_delay"], ttl="4h"),
+    make("late_events", features=["recent_departures"], late=0.1),
+    make("double_count", features=["recent_departures"], twice=0.1),
+    make("misjoin", features=["temp", "recent_delay"]),
+    make("misjoin", features=["plane_delay"], how="neighbour"),
+    make("misjoin", features=["recent_delay", "recent_departures"], by="airline"),
+    make("leakage", horizon="1D"),
+    make("leakage", features=["plane_delay"], horizon="6h", entity="from"),
+    make("schema_change", features=["wind_speed"], how="retyped"),
+    make("schema_change", features=["temp", "wind_speed"], how="swapped"),
+    make("broken_header", features=["recent_delay"], how="zero"),
+    make("rollback", features=["carrier_delay"]),
 ]
 
 
@@ -194,11 +242,12 @@ FLIGHTS = [
 def test_laws_on_real_flights(skew, flights, few):
     """The laws again where a knob of the real pipeline is turned, on rows of real data."""
     before = few.copy(deep=True)
-    planted = {s: sk.inject(few, skew, Scope(share=s), flights.roles, flights) for s in (0.0, 0.3, 1.0)}
+    shares = (0.0, 1.0) if skew.whole else (0.0, 0.3, 1.0)
+    planted = {s: sk.inject(few, skew, Scope(share=s), flights.roles, flights) for s in shares}
     pd.testing.assert_frame_equal(few, before)
     pd.testing.assert_frame_equal(planted[0.0], few)
     rows = [set(changed_rows(few, p)) for p in planted.values()]
-    assert rows[0] < rows[1] < rows[2]
+    assert all(fewer < more for fewer, more in pairwise(rows))
     named = skew.features or turned(skew, flights.roles, flights)
     assert all(same(planted[1.0][c], few[c]).all() for c in few if c not in named)
 
@@ -346,3 +395,294 @@ def test_an_impossible_scope_is_refused(wrong):
     """A share beyond 1, a time without a zone and an unknown unit are errors."""
     with pytest.raises(SkewkitError):
         Scope(**wrong)
+
+
+# late events, events counted twice, wrong keys, the future; shapes, headers, releases
+
+
+def test_a_late_event_is_missed_with_its_chance():
+    """Of two events each missed half the time, none, one or both are left in a quarter, a half and a quarter of rows."""
+    frame = pd.DataFrame({"k": range(20_000), "n": 2, "null": np.nan, "small": np.full(20_000, 2, "i4")})
+    frame.loc[::2, "null"] = 2.0
+    roles = Roles(key="k", features=("n", "null", "small"))
+    served = sk.inject(frame, make("late_events", late=0.5, features=["n", "null", "small"]), roles=roles)
+    shares = served["n"].value_counts(normalize=True)
+    assert [shares[i] for i in (0, 1, 2)] == pytest.approx([0.25, 0.5, 0.25], abs=0.02)
+    assert served["n"].dtype == "int64" and served["small"].dtype == "int32"
+    assert same(served["n"], served["small"]).all() and same(served["n"], served["null"])[::2].all()
+    assert served["null"][1::2].isna().all()
+    none = sk.inject(frame, make("late_events", late=1, features=["n"]), roles=roles)
+    assert (none["n"] == 0).all()
+
+
+def test_late_events_are_the_quantiles_of_a_binomial_law():
+    """Each count is the smallest whose chance reaches the key's draw, summed here from binomial coefficients."""
+    frame = pd.DataFrame({"k": range(300), "n": np.arange(300) % 9})
+    served = sk.inject(frame, make("late_events", late=0.3), roles=Roles(key="k", features=("n",)), seed=4)
+    for n, draw, left in zip(frame["n"], coin(frame["k"], "late_events", 4), served["n"], strict=True):
+        upto = np.cumsum([comb(n, i) * 0.7**i * 0.3 ** (n - i) for i in range(n + 1)])
+        assert left == np.searchsorted(upto, min(draw, upto[-1]))
+
+
+def test_late_events_leave_a_shorter_window_within_a_longer_one():
+    """One draw serves all features, so a count of an hour stays below that of the day which holds it."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"k": range(2_000), "hour": rng.poisson(3, 2_000)})
+    frame["day"] = frame["hour"] + rng.poisson(2, 2_000)
+    for skew in (make("late_events", late=0.4), make("double_count", twice=0.4)):
+        served = sk.inject(frame, skew, roles=Roles(key="k", features=("hour", "day")))
+        assert (served["hour"] <= served["day"]).all() and (served["hour"] != frame["hour"]).any()
+
+
+def test_late_events_by_the_clock_of_a_pipeline():
+    """Two events before 10:40, one of them twenty minutes late: a watermark of five minutes counts the other alone."""
+    times = pd.to_datetime(["2024-01-01T10:00Z", "2024-01-01T10:10Z"])
+    events = pd.DataFrame({"who": "a", "x": 1.0, "happened": times, "known": times + pd.to_timedelta([1, 20], "min")})
+    asked = pd.DataFrame({"who": ["a"], "t": pd.to_datetime(["2024-01-01T10:40Z"])})
+    count = Rolling(table="events", by="who", value="x", how="count", window="1h")
+    for skew, n in ((make("late_events"), 2), (make("late_events", watermark="5min"), 1)):
+        made = evaluate({"n": turn(count, **skew.knobs())}, {"events": events}, asked, "t")
+        assert made["n"].tolist() == [n]
+
+
+def test_late_events_need_events_or_a_share(table):
+    """A table without its events is refused and told what to give; so is a feature that is no count, and a key that is not there."""
+    with pytest.raises(NotApplicable, match="give late="):
+        plant(table, make("late_events", features=["recent_count"]))
+    with pytest.raises(NotApplicable, match="'amount' is no count"):
+        plant(table, make("late_events", features=["amount"], late=0.1))
+    with pytest.raises(NotApplicable, match="is no count"):
+        plant(table.assign(recent_count=10**9), make("late_events", features=["recent_count"], late=0.1))
+    with pytest.raises(NotApplicable, match="key"):
+        sk.inject(table, make("late_events", features=["recent_count"], late=0.1))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"late": 1.1},
+        {"late": -0.1},
+        {"serving": "sundial"},
+        {"watermark": "soon"},
+        {"watermark": "5min", "serving": "event"},
+        {"watermark": "5min", "late": 0.1},
+    ],
+)
+def test_impossible_late_events_are_refused(wrong):
+    """A share beyond 1, an unknown clock, and a watermark where nothing reads one are errors."""
+    with pytest.raises(SkewkitError):
+        make("late_events", **wrong)
+
+
+def test_double_count_by_hand():
+    """Every event twice doubles counts and sums; undoing halves them, to the last bit and in their own type."""
+    frame = pd.DataFrame({"k": range(4), "n": [0, 3, 5, 2**40], "sum": [0.1, np.nan, -2.5, 5e-324]})
+    roles, skew = Roles(key="k", features=("n", "sum")), make("double_count", features=["n", "sum"])
+    served = sk.inject(frame, skew, roles=roles)
+    assert served["n"].tolist() == [0, 6, 10, 2**41] and served["n"].dtype == "int64"
+    assert served["sum"].dropna().tolist() == [0.2, -5.0, 1e-323]
+    pd.testing.assert_frame_equal(sk.undo(served, skew, roles=roles), frame)
+    with pytest.raises(NotApplicable, match="no double"):
+        sk.undo(frame, skew, roles=roles)
+
+
+def test_a_part_of_the_events_counted_twice():
+    """A count of n grows by a binomial draw of n, a sum by its share; no count shrinks or more than doubles."""
+    frame = pd.DataFrame({"k": range(10_000), "n": 4, "sum": 2.5})
+    roles = Roles(key="k", features=("n", "sum"))
+    served = sk.inject(frame, make("double_count", twice=0.25, features=["n", "sum"]), roles=roles)
+    assert served["n"].between(4, 8).all() and served["n"].mean() == pytest.approx(5, abs=0.05)
+    assert served["n"].var() == pytest.approx(4 * 0.25 * 0.75, abs=0.05) and (served["sum"] == 3.125).all()
+
+
+def test_a_double_that_has_no_room_is_refused():
+    """Doubling must not turn round: the largest integers, small types and the largest floats are refused."""
+    roles = Roles(key="k", features=("x",))
+    for values in (np.array([1, 2**62]), np.array([1, 100], "i1"), np.array([1.0, 1e308]), ["a", "b"], [True, False]):
+        frame = pd.DataFrame({"k": [0, 1], "x": values})
+        with pytest.raises(NotApplicable):
+            sk.inject(frame, make("double_count", features=["x"]), roles=roles)
+
+
+def test_the_knobs_of_double_count_and_leakage():
+    """What they turn in a pipeline: how often an event is there, and how far ahead is looked."""
+    assert make("double_count", twice=0.25).knobs() == {"counted": 1.25}
+    assert make("leakage", horizon="1D").knobs() == {"horizon": "1D"}
+    assert make("misjoin", by="airline").knobs() == {"by": "airline"}
+    assert make("late_events", watermark="5min").knobs() == {"clock": "stream", "watermark": "5min"}
+    assert make("late_events", late=0.1).knobs() == {} == make("misjoin").knobs()
+
+
+def test_misjoin_by_hand():
+    """Of two entities each gets the other's newest row at or before its time; a neighbour is the row before by key."""
+    times = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04"], utc=True)
+    frame = pd.DataFrame({"k": [7, 9, 8, 6], "who": ["a", "b", "a", "b"], "t": times, "x": [1, 10, 2, 20]})
+    roles = Roles(key="k", entity="who", time="t", features=("x",))
+    assert sk.inject(frame, make("misjoin"), roles=roles)["x"].tolist() == [1, 1, 10, 2]
+    assert sk.inject(frame, make("misjoin", how="neighbour"), roles=roles)["x"].tolist() == [20, 2, 1, 20]
+    alone = sk.inject(frame, make("misjoin"), roles=replace(roles, entity=None))["x"]
+    assert sorted(alone) == [1, 2, 10, 20] and (alone != frame["x"]).all()
+
+
+def test_misjoined_entities_lie_on_one_cycle():
+    """Following whose row each entity gets leads through all of them and back, and another seed goes another way."""
+    frame = pd.DataFrame({"k": range(60), "who": [f"e{i % 30}" for i in range(60)], "x": [i % 30 for i in range(60)]})
+    frame["t"] = pd.Timestamp("2024-01-01", tz="UTC")
+    roles, ways = Roles(key="k", entity="who", time="t", features=("x",)), []
+    for seed in (0, 1):
+        served = sk.inject(frame, make("misjoin"), roles=roles, seed=seed)["x"]
+        gets, seen, at = dict(zip(frame["x"], served, strict=True)), [], 0
+        while at not in seen:
+            seen.append(at)
+            at = gets[at]
+        assert len(seen) == 30 and at == 0
+        ways.append(seen)
+    assert ways[0] != ways[1]
+
+
+def test_a_misjoin_that_cannot_be_is_refused(table, flights, few):
+    """By a column that the events or the requests have not, without a pipeline, or among fewer than two entities."""
+    for by in ("to", "no_such_column"):
+        with pytest.raises(SkewkitError, match=by):
+            sk.inject(few, make("misjoin", features=["recent_delay"], by=by), roles=flights.roles, replay=flights)
+    with pytest.raises(NotApplicable, match="replay"):
+        plant(table, make("misjoin", features=["recent_amount"], by="country"))
+    with pytest.raises(NotApplicable, match="two at least"):
+        plant(table.assign(account=1), make("misjoin", features=["recent_amount"]))
+    with pytest.raises(SkewkitError, match="entity"):
+        make("misjoin", how="neighbour", entity="account")
+
+
+def test_leakage_by_hand():
+    """Two hours ahead, each row has its entity's newest later value up to then, the end included, or else its own."""
+    times = pd.to_datetime(["2024-01-01T00:00", "2024-01-01T01:00", "2024-01-01T03:30", "2024-01-01T03:30"], utc=True)
+    frame = pd.DataFrame({"k": range(4), "who": ["a", "a", "a", "b"], "t": times, "x": [1, 2, 3, 9]})
+    roles = Roles(key="k", entity="who", time="t", features=("x",))
+    for horizon, values in (
+        ("59min", [1, 2, 3, 9]),
+        ("1h", [2, 2, 3, 9]),
+        ("2h30min", [2, 3, 3, 9]),
+        ("9D", [3] * 3 + [9]),
+    ):
+        served = sk.inject(frame, make("leakage", horizon=horizon), roles=roles)["x"]
+        assert served.tolist() == values and served.dtype == "int64"
+    with pytest.raises(SkewkitError, match="above 0"):
+        make("leakage", horizon="0s")
+
+
+def test_a_table_leaks_what_the_pipeline_leaks(flights, few):
+    """By the knob, a later day's values are read, and more of them at a longer horizon."""
+    differ = []
+    for horizon in ("1h", "24h"):
+        served = sk.inject(
+            few, make("leakage", features=["temp"], horizon=horizon), roles=flights.roles, replay=flights
+        )
+        differ.append((~same(served["temp"], few["temp"])).mean())
+    assert 0 < differ[0] < differ[1]
+
+
+def test_schema_change_by_hand():
+    """Each way a table's shape can change does what its name says, to the columns it names alone."""
+    frame = pd.DataFrame({"k": [1, 2, 3], "a": [1.0, np.nan, 2.5], "b": [4.0, 5.0, 6.0], "n": [7, 8, 9]})
+    roles = Roles(key="k", features=("a", "b", "n"))
+
+    def changed(**way):
+        return sk.inject(frame, make("schema_change", **way), roles=roles)
+
+    assert list(changed(how="missing", features=["a", "n"])) == ["k", "b"]
+    assert list(changed(how="missing")) == ["k", "b", "n"]
+    assert list(changed(how="renamed", features=["b"])) == ["k", "a", "b_v2", "n"]
+    assert list(changed(how="renamed", features=["b", "a"], to=["x", "y"])) == ["k", "y", "x", "n"]
+    text = changed(how="retyped", features=["a", "n"])
+    assert text["a"].tolist()[::2] == ["1.0", "2.5"] and text["a"].isna().tolist() == [False, True, False]
+    assert text["n"].tolist() == ["7", "8", "9"] and text["b"].equals(frame["b"])
+    assert list(changed(how="reordered")) == ["k", "n", "b", "a"]
+    assert list(changed(how="reordered", features=["a", "n"])) == ["k", "n", "b", "a"]
+    swap = make("schema_change", how="swapped", features=["a", "b"])
+    swapped = sk.inject(frame, swap, roles=roles)
+    assert swapped["a"].tolist() == [4, 5, 6] and swapped["b"].equals(frame["a"].rename("b"))
+    pd.testing.assert_frame_equal(sk.undo(swapped, swap, roles=roles), frame)
+    extra = changed(how="extra", features=["n"], to=["new"])
+    assert list(extra) == [*frame, "new"] and extra["new"].tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"how": "shuffled"},
+        {"how": "missing", "to": ["x"]},
+        {"how": "renamed", "features": ["a", "b"], "to": ["x"]},
+        {"how": "renamed", "features": ["a", "b"], "to": ["x", "x"]},
+        {"how": "swapped", "features": ["a"]},
+        {"how": "swapped", "features": ["a", "b", "c"]},
+        {"how": "swapped", "features": ["a", "a"]},
+        {"how": "reordered", "features": ["a"]},
+    ],
+)
+def test_an_impossible_schema_change_is_refused(wrong):
+    """An unknown way, names that do not go with it, and a swap of other than two are errors."""
+    with pytest.raises(SkewkitError, match="schema_change"):
+        make("schema_change", **wrong)
+
+
+def test_a_schema_change_that_a_table_does_not_allow_is_refused(table):
+    """A name that is taken, text to retype, and two types to swap are refused with what to do."""
+    for way, said in (
+        ({"how": "renamed", "features": ["amount"], "to": ["income"]}, "income already"),
+        ({"how": "retyped", "features": ["city"]}, "only numbers"),
+        ({"how": "swapped", "features": ["city", "amount"]}, "name two of one type"),
+    ):
+        with pytest.raises(NotApplicable, match=said):
+            plant(table, make("schema_change", **way))
+
+
+def test_broken_header_by_hand():
+    """A column is nulls, zeros or its own name, in its own type where that holds them; where serving began, from there."""
+    frame = pd.DataFrame({"k": [1, 2], "n": [3, 4], "x": [0.5, 0.6], "c": ["a", "b"]})
+    roles = Roles(key="k", features=("n", "x", "c"))
+
+    def broken(how, *features, scope=Scope()):
+        return sk.inject(frame, make("broken_header", how=how, features=list(features)), scope, roles)
+
+    assert broken("null", "n", "x", "c")[["n", "x", "c"]].isna().all(axis=None)
+    zeros = broken("zero", "n", "x", "c")
+    assert zeros[["n", "x", "c"]].eq(0).all(axis=None) and (zeros["n"].dtype, zeros["x"].dtype) == ("int64", "float64")
+    assert broken("name", "n", "c")["n"].tolist() == ["n", "n"] and broken("name", "c")["c"].tolist() == ["c", "c"]
+    assert broken("zero", "n", scope=Scope(where=("c", "b")))["n"].tolist() == [3, 0]
+    assert broken("zero")["n"].tolist() == [0, 0] and broken("zero")["x"].equals(frame["x"])
+
+
+def test_rollback_by_hand():
+    """The default stands in every row of the features named, of the last one when none is."""
+    frame = pd.DataFrame({"k": [1, 2], "n": [3, 4], "x": [0.5, 0.6], "c": ["a", "b"]})
+    roles = Roles(key="k", features=("n", "x"))
+    assert sk.inject(frame, make("rollback"), roles=roles)["x"].isna().all()
+    served = sk.inject(frame, make("rollback", features=["n", "x"], default=-1), roles=roles)
+    assert served["n"].tolist() == [-1, -1] and (served["n"].dtype, served["x"].dtype) == ("int64", "float64")
+    half = sk.inject(frame, make("rollback", features=["n", "c"], default=0.5), roles=roles)
+    assert half["n"].tolist() == [0.5, 0.5] == half["c"].tolist()
+    assert sk.inject(frame, make("rollback", features=["c"], default="none"), roles=roles)["c"].tolist() == ["none"] * 2
+    for wrong in (True, [1], float("nan"), float("inf"), 10**400):
+        with pytest.raises(SkewkitError, match="rollback was given default"):
+            make("rollback", default=wrong)
+
+
+def test_a_table_that_is_so_already_is_refused(table):
+    """Where every feature is that constant already, nothing would change, and the error says that none was found."""
+    empty = table.assign(**dict.fromkeys(ROLES.features, 0))
+    for skew in (make("rollback", default=0), make("broken_header", how="zero")):
+        with pytest.raises(NotApplicable, match="found no feature"):
+            plant(empty, skew)
+
+
+def test_an_order_of_columns_is_described_and_judged_when_the_policy_says_so(table, tmp_path):
+    """Files are read by name: reversed columns are no alarm until a policy gives them a limit. A row has not changed."""
+    served = plant(table, make("schema_change", how="reordered"))
+    assert differing(table, served) == 0 and differing(table, served.drop(columns="amount")) == len(table)
+    case = sk.compare(table, served, table, key="request", features=list(ROLES.features))
+    strict = tmp_path / "policy.yaml"
+    strict.write_text("limits:\n  schema.reordered: {tolerated: 0, material: 0}\n")
+    for policy, verdict in ((None, "ok"), (read_policy(str(strict)), "breach")):
+        found = sk.check(case, policy)
+        (skewed,) = [f for f in found if f.statistic == "reordered" and f.change == "skew"]
+        assert skewed.value == 1 and found.by_check()["schema"] == getattr(Verdict, verdict)

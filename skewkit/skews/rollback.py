@@ -1,0 +1,49 @@
+"""A feature that is no longer computed, and a default in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, ClassVar
+
+from ..records import Skew, SkewkitError, needs
+from .broken_header import constant, is_all
+
+LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollback(Skew):
+    """Serving was rolled back to a release that does not compute the features; each request gets ``default`` for them.
+
+    It is of a whole release: severities are 0 and 1. ``default`` is null (the default), a number or a text. Name the
+    features that came with the release; with none named, it is the newest: the last one that is not that already.
+    """
+
+    default: Any = None
+
+    whole: ClassVar[bool] = True
+    choices = ("default", (0, -1, 1))
+
+    def __post_init__(self):
+        super().__post_init__()
+        value = self.default
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not (value is None or isinstance(value, str) or number):
+            raise SkewkitError(f"rollback was given default={value!r}; it takes null, a number or text")
+        if number and not (abs(value) <= LARGEST and isfinite(value)):
+            raise SkewkitError(f"rollback was given default={value!r}; give a number up to {LARGEST} on either side")
+
+    def acts_on(self, frame, roles):
+        return tuple([f for f in roles.features if f in frame and not is_all(frame[f], self.default)][-1:])
+
+    def inject(self, frame, roles, seed=0):
+        names = needs(frame, self.features or self.acts_on(frame, roles), self)
+        return frame.assign(**{f: constant(frame[f], self.default) for f in names})
+
+    @classmethod
+    def examples(cls):
+        yield cls(features=("recent_amount", "recent_count"))
+        yield cls(features=("recent_amount", "recent_count"), default=0)
+        yield cls(features=("city",), default="unknown")
+        yield cls(default=-1)
