@@ -33,7 +33,7 @@ MAY = {
     "engines": "records scope timeline",
     "load": "records scope timeline engines",
     "injection": "records scope",
-    "skews": "records timeline",
+    "skews": "records scope timeline",
     "policy": "records",
     "checks": "records distance",
     "costs": "records metrics",
