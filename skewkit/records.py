@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
@@ -199,6 +200,11 @@ def needs(frame: pd.DataFrame, columns, who) -> tuple[str, ...]:
     if absent:
         raise SkewkitError(f"{who} names {', '.join(map(repr, absent))}; the table has {', '.join(map(str, frame))}")
     return tuple(columns)
+
+
+def finite(value) -> bool:
+    """Whether a parameter is a number that a float can hold, and neither infinite nor null."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def numbers(column: pd.Series, who) -> np.ndarray:

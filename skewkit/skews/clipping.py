@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..records import Skew, SkewkitError, like, numbers
+from ..records import Skew, SkewkitError, finite, like, numbers
 
 HOWS = ("clip", "null")
 TAILS = (0.01, 0.99)
@@ -34,12 +34,12 @@ class Clipping(Skew):
         if self.how not in HOWS:
             raise SkewkitError(f"how={self.how!r} was asked of clipping; there are {', '.join(HOWS)}")
         given = [b for b in (self.low, self.high) if b is not None]
-        if not all(_finite(b) for b in given) or (len(given) == 2 and self.low > self.high):
+        if not all(finite(b) for b in given) or (len(given) == 2 and self.low > self.high):
             raise SkewkitError(
                 f"low={self.low!r} and high={self.high!r} were asked; they are numbers, low not above high"
             )
         shares = self.quantiles
-        if len(shares) != 2 or not all(_finite(q) for q in shares) or not 0 <= shares[0] <= shares[1] <= 1:
+        if len(shares) != 2 or not all(finite(q) for q in shares) or not 0 <= shares[0] <= shares[1] <= 1:
             raise SkewkitError(f"quantiles={shares!r} was asked; they are two shares, like [0.01, 0.99]")
         if given and shares != TAILS:
             raise SkewkitError("clipping takes bounds (low=, high=) or quantiles=, not both")
@@ -76,7 +76,3 @@ class Clipping(Skew):
         if self.how == "null":
             return np.where(self._out(values), np.nan, values)
         return np.clip(values, *self._bounds(values))
-
-
-def _finite(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(float(value)))

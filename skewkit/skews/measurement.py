@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..records import Skew, SkewkitError, like, needs, numbers
+from ..records import Skew, SkewkitError, finite, like, needs, numbers
 from ..scope import coin
 
 
@@ -30,15 +30,15 @@ class Measurement(Skew):
     def __post_init__(self):
         super().__post_init__()
         limit = self.saturation
-        if limit is not None and (not isinstance(limit, (int, float)) or isinstance(limit, bool)):
-            raise SkewkitError(f"saturation={limit!r} was asked of measurement; it is a number, or None for no limit")
-        asked = (self.gain, self.offset, self.noise, 0.0 if limit is None else limit)
-        if not np.isfinite(np.array(asked, float)).all() or self.noise < 0 or self.gain == 0:
+        asked = (self.gain, self.offset, self.noise)
+        if not all(map(finite, asked)) or self.noise < 0 or self.gain == 0:
             raise SkewkitError(
-                f"gain={self.gain!r}, offset={self.offset!r}, noise={self.noise!r}, saturation={limit!r} were asked of "
-                f"measurement; they are finite, the gain not 0 and the noise not negative"
+                f"gain={self.gain!r}, offset={self.offset!r} and noise={self.noise!r} were asked of measurement; they "
+                f"are finite, the gain not 0 and the noise not negative"
             )
-        if asked[:3] == (1, 0, 0) and limit is None:
+        if limit is not None and not finite(limit):
+            raise SkewkitError(f"saturation={limit!r} was asked of measurement; it is a number, or None for no limit")
+        if asked == (1, 0, 0) and limit is None:
             raise SkewkitError(
                 "measurement needs gain=, offset=, noise= or saturation=; as asked, nothing would differ"
             )

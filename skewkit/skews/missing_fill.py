@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..records import NotApplicable, Skew, SkewkitError, like, needs, numbers
+from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
 from ..timeline import NEVER, Timeline, nanoseconds
 
 FILLS = ("mean", "median", "zero", "null", "forward")
@@ -25,7 +25,7 @@ class MissingFill(Skew):
     Which values are missing is told by ``training``. With "null" they are the nulls. With a number they are those equal
     to it; with "zero", "mean" or "median" those equal to 0, or to the column's own mean or median, which filling with it
     leaves where it was. A true value that equals the fill cannot be told from it, and is replaced too.
-    A pipeline with the knob ``fill`` recomputes the feature.
+    A pipeline with the knob ``fill`` recomputes the feature, with the mean or median that it has fitted.
     """
 
     training: str | float = "null"
@@ -38,9 +38,7 @@ class MissingFill(Skew):
         super().__post_init__()
         for name in ("training", "serving"):
             fill = getattr(self, name)
-            if isinstance(fill, (int, float)) and not isinstance(fill, bool) and np.isfinite(fill):
-                continue
-            if fill not in FILLS:
+            if not finite(fill) and fill not in FILLS:
                 raise SkewkitError(f"{name}={fill!r} was asked of missing_fill; it is a number, {', '.join(FILLS)}")
         if self.training == "forward":
             raise SkewkitError("training='forward' cannot be told from true values; plant on a table with its nulls")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..records import NotApplicable, Skew, SkewkitError, like, numbers
+from ..records import NotApplicable, Skew, SkewkitError, finite, like, numbers
 
 UNITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "seconds_to_minutes": lambda x: x / 60,
@@ -54,7 +54,7 @@ class UnitChange(Skew):
             raise SkewkitError(f"unit={self.unit!r} was asked of unit_change; there are {', '.join(UNITS)}")
         if bool(self.unit) != plain:
             raise SkewkitError("unit_change needs unit=, or factor= and offset= that change something, and not both")
-        if not np.isfinite((self.factor, self.offset)).all() or self.factor == 0:
+        if not finite(self.factor) or not finite(self.offset) or self.factor == 0:
             raise SkewkitError(
                 f"factor={self.factor!r} and offset={self.offset!r} were asked; they are finite, the factor not 0"
             )
