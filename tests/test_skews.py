@@ -553,6 +553,7 @@ def test_clipping_by_hand():
     assert column(values, make("clipping", high=10)).tolist()[:4] == [-5, 0, 3, 10]
     null = column(values, make("clipping", low=0, high=10, how="null"))
     assert null.isna().tolist() == [True, False, False, True, True, True]
+    assert column([0.0, 5.0, 10.0], make("clipping", low=0, high=10, how="null")).notna().all()
     hundred = column(range(1, 101), make("clipping", quantiles=[0.05, 0.9]))
     assert hundred.dtype == "int64" and (hundred.min(), hundred.max()) == (5, 90)
 
@@ -598,9 +599,11 @@ def test_the_noise_of_a_measurement_is_gaussian(table):
         ("title", "new york", "New York"),
         ("trailing_blank", "DE", "DE "),
         ("nfd", "ö", "o\u0308"),
+        ("nfd", "\ufb01", "\ufb01"),
         ("decimal_comma", "-12.5", "-12,5"),
         ("decimal_comma", "1.2.3", "1.2.3"),
         ("day_month", "2024-03-05T10:00:00Z", "2024-05-03T10:00:00Z"),
+        ("day_month", "2024-03-12", "2024-12-03"),
         ("day_month", "2024-03-13", "2024-03-13"),
         ("day_month", "on 2024-03-05", "on 2024-03-05"),
     ],
@@ -620,6 +623,8 @@ def test_numbers_become_text_with_a_decimal_comma():
 
 def test_day_and_month_change_places_in_dates_and_times():
     """The fifth of March is the third of May, at the same hour; the thirteenth is nothing else."""
+    twelfth = column(pd.to_datetime(["2024-01-12"]), make("text_format", how="day_month"))
+    assert twelfth[0] == pd.Timestamp("2024-12-01")
     was = pd.to_datetime(["2024-03-05 10:30", "2024-03-13 10:30", None])
     for values in (was, was.date):
         served = pd.to_datetime(column(values, make("text_format", how="day_month")))
@@ -627,6 +632,15 @@ def test_day_and_month_change_places_in_dates_and_times():
     assert column(was, make("text_format", how="day_month"))[0] == pd.Timestamp("2024-05-03 10:30")
     with pytest.raises(NotApplicable, match="UTC"):
         column(was.tz_localize("UTC"), make("text_format", how="day_month"))
+
+
+def test_a_blank_at_the_end_is_undone_and_other_blanks_stay():
+    """One blank is taken off, the one that was put there."""
+    frame = pd.DataFrame({"k": range(3), "x": [" a", "b ", ""]})
+    skew, roles = make("text_format", features=["x"], how="trailing_blank"), Roles(key="k", features=("x",))
+    served = sk.inject(frame, skew, roles=roles)
+    assert served["x"].tolist() == [" a ", "b  ", " "]
+    pd.testing.assert_frame_equal(sk.undo(served, skew, roles=roles), frame)
 
 
 def test_text_read_as_latin_1_is_as_codecs_read_it_and_is_undone(table):
