@@ -184,6 +184,8 @@ def same(a: pd.Series, b: pd.Series, tolerance: float = 0.0) -> np.ndarray:
         agree[both] = nanoseconds(x) == nanoseconds(y)
     elif len(kinds) == 1:  # text is never a number
         agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
+    elif "other" in kinds:  # numbers of which some have become text
+        agree[both] = [type(a) is type(b) and a == b for a, b in zip(x.astype(object), y.astype(object), strict=True)]
     return agree
 
 

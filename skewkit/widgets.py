@@ -90,6 +90,10 @@ class Explorer(w.VBox):
 
     def _draw(self):
         f = self.feature.value
+        was, now = (self.served.kinds[side][f] for side in ("replayed", "served"))
+        if was != now and {"text", "other"} & {was, now}:
+            self.picture.value = f"<p>{escape(f)} is {was} replayed and {now} served: nothing to draw together.</p>"
+            return
         sides = {"replayed": self.served.replayed.distribution(f), "served": self.served.served.distribution(f)}
         self.picture.value = plots.distributions(f, sides).html()
 

@@ -57,6 +57,14 @@ def agree(a, b, tolerance=0.0, dtype=None):
     return same(pd.Series(a, dtype=dtype), pd.Series(b, dtype=dtype), tolerance).tolist()
 
 
+def test_numbers_of_which_some_became_text_agree_where_they_are_still_numbers():
+    """Value by value: the same number agrees, its text never does, and null only with null."""
+    numbers = pd.Series([1.5, 2.5, 3.5, np.nan, np.nan])
+    some = pd.Series([1.5, "2,5", 3.0, None, "x"], dtype=object)
+    assert kind_of(some) == "other"
+    assert same(numbers, some).tolist() == same(some, numbers).tolist() == [True, False, False, True, False]
+
+
 @pytest.mark.parametrize("where", ["frame", "parquet"])
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_is_the_same_from_memory_and_file(name, where, tmp_path):

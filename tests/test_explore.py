@@ -19,17 +19,27 @@ def explorer():
 
 @pytest.mark.parametrize("stem", SKEWS)
 def test_every_skew_and_way_to_be_wrong_is_shown(explorer, stem):
-    """Each choice plants, draws and measures; none ends in an error."""
+    """Each choice plants, draws and measures, or says that no feature is of its kind; none ends in an error."""
     explorer.skew.value = stem
     explorer.severity.value = 1
-    pictures = set()
+    pictures = []
     for value in explorer.wrong.options:
         explorer.wrong.value = value
-        assert "<img alt=" in explorer.picture.value and "parity" in explorer.said.value, explorer.said.value
+        if "no feature that it can act on" in explorer.said.value:
+            continue
+        drawn = "<img alt=" in explorer.picture.value or "nothing to draw" in explorer.picture.value
+        assert drawn and "parity" in explorer.said.value, explorer.said.value
         notices = "(parity|schema)" if SKEWS[stem].whole else "parity"
         assert re.search(rf"{notices}</code>: <strong>noticed", explorer.said.value), (stem, value)
-        pictures.add(explorer.cost.value)
-    assert len(pictures) == len(explorer.wrong.options) or SKEWS[stem].whole  # a model may read two alike
+        pictures.append(explorer.cost.value)
+    assert pictures and (len(pictures) == len(set(pictures)) or SKEWS[stem].whole)  # a model may read two alike
+
+
+def test_numbers_that_became_text_are_not_drawn(explorer):
+    """Half of them text: the checks say so, and the picture that there is none."""
+    explorer.skew.value = "text_format"
+    explorer.severity.value, explorer.wrong.value = 0.5, "decimal_comma"
+    assert "parity</code>: <strong>noticed" in explorer.said.value and "nothing to draw" in explorer.picture.value
 
 
 def test_the_severity_moves_the_cost(explorer):

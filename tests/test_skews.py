@@ -235,6 +235,13 @@ FLIGHTS = [
     make("schema_change", features=["temp", "wind_speed"], how="swapped"),
     make("broken_header", features=["recent_delay"], how="zero"),
     make("rollback", features=["carrier_delay"]),
+    make("missing_fill", features=["recent_delay", "plane_delay"]),
+    make("missing_values", features=["temp", "carrier"], rate=0.3),
+    make("unit_change", features=["temp"], unit="fahrenheit_to_celsius"),
+    make("precision", features=["wind_speed"], decimals=0),
+    make("clipping", features=["recent_delay", "plane_delay"], quantiles=[0.05, 0.75]),
+    make("measurement", features=["wind_speed"], gain=0.9, noise=1),
+    make("text_format", features=["distance"], how="decimal_comma"),
 ]
 
 
@@ -374,6 +381,388 @@ def test_staleness_by_hand():
     roles = Roles(key="k", entity="who", time="t", features=("x",))
     assert sk.inject(frame, make("staleness", lag="2h"), roles=roles)["x"].tolist() == [1.0, 2.0, 2.0, 9.0]
     assert sk.inject(frame, make("staleness", ttl="2h"), roles=roles)["x"].tolist() == [1.0, 1.0, 3.0, 9.0]
+
+
+def column(values, skew, **others):
+    """What serving holds of one feature ``x`` with these values, under a skew."""
+    times = pd.date_range("2024-01-01", periods=len(values), tz="UTC")
+    frame = pd.DataFrame({"k": range(len(values)), "t": times, "x": values, **others})
+    roles = Roles(key="k", time="t", entity="who" if "who" in others else None, features=("x",))
+    return sk.inject(frame, replace(skew, features=("x",)), roles=roles)["x"]
+
+
+HOLES = [np.nan, 1.0, np.nan, 4.0, np.nan, 10.0]
+WHO = ["a", "a", "b", "a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("serving", "there"), [("zero", [0, 0, 0]), ("mean", [5, 5, 5]), ("median", [4, 4, 4]), (-1, [-1, -1, -1])]
+)
+def test_missing_fill_by_hand(serving, there):
+    """1, 4 and 10 have the mean 5 and the median 4, and they stay."""
+    served = column(HOLES, make("missing_fill", serving=serving))
+    assert served.tolist() == [there[0], 1, there[1], 4, there[2], 10]
+
+
+def test_missing_fill_forward_by_hand():
+    """The last known value, of the table or of the entity alone; null before the first."""
+    forward = make("missing_fill", serving="forward")
+    assert column(HOLES, forward).tolist()[1:] == [1, 1, 4, 4, 10] and np.isnan(column(HOLES, forward)[0])
+    assert column(HOLES, forward, who=WHO).isna().tolist() == [True, False, True, False, True, False]
+    assert column(HOLES, forward, who=["a"] * 3 + ["b"] * 3).tolist()[1:] == [1, 1, 4, 4, 10]
+
+
+def test_missing_fill_agrees_with_scikit_learn_and_pandas(table):
+    """The same as SimpleImputer, and as a forward fill of each account in the order of time."""
+    from sklearn.impute import SimpleImputer
+
+    frame = table.assign(income=table["income"].where(table["income"] != examples.MEAN_INCOME))
+    for fill in ("mean", "median"):
+        filled = plant(frame, make("missing_fill", features=["income"], serving=fill))["income"]
+        assert np.allclose(filled, SimpleImputer(strategy=fill).fit_transform(frame[["income"]])[:, 0])
+    filled = plant(frame, make("missing_fill", features=["income"], serving="forward"))["income"]
+    assert same(filled, frame.sort_values("asked").groupby("account")["income"].ffill().sort_index()).all()
+
+
+def test_what_training_filled_in_stands_for_missing():
+    """A constant, or the column's own median; nothing else moves, and where there is none the error says what to give."""
+    assert column([7, 5, 5], make("missing_fill", training=5, serving="zero")).tolist() == [7, 0, 0]
+    assert column([0, 5, 5, 9], make("missing_fill", training="median", serving=-1)).tolist() == [0, -1, -1, 9]
+    assert column([0, 5, 5, 9], make("missing_fill", training="zero", serving="null")).isna().tolist() == [1, 0, 0, 0]
+    for training in ("mean", "null", 3):
+        with pytest.raises(NotApplicable, match=r"nothing that is missing.*give"):
+            column([0, 5, 5, 9], make("missing_fill", training=training, serving=-1))
+
+
+@pytest.mark.parametrize("serving", ["zero", "median", -1])
+def test_a_fill_is_a_knob_of_the_pipeline(serving):
+    """Turned in the definition or put into the table: the same column."""
+    from skewkit.features import Column, Filled, evaluate, turn
+
+    requests = pd.DataFrame({"t": pd.date_range("2024-01-01", periods=6, tz="UTC"), "raw": HOLES})
+    definition = Filled(of=Column(source="raw"), fill="mean", mean=5.5, median=4.0)
+    skew = make("missing_fill", training=5.5, serving=serving)
+    trained = evaluate({"x": definition}, {}, requests, "t")["x"]
+    served = evaluate({"x": turn(definition, **skew.knobs())}, {}, requests, "t")["x"]
+    assert trained.tolist() == [5.5, 1, 5.5, 4, 5.5, 10] and column(trained, skew).tolist() == served.tolist()
+
+
+def test_missing_values_by_hand():
+    """Three of ten: the three largest or smallest, of times too; equal values go together, and never too many."""
+    ten = list(range(1, 11))
+    high, low = (column(ten, make("missing_values", rate=0.3, how=h)) for h in ("high", "low"))
+    assert high.dropna().tolist() == ten[:7] and low.dropna().tolist() == ten[3:]
+    assert column([1, 2, 2, 2], make("missing_values", rate=0.5, how="high")).notna().all()
+    assert column([1, 2, 2, 2], make("missing_values", rate=0.75, how="high")).isna().tolist() == [0, 1, 1, 1]
+    times = pd.date_range("2024-01-01", periods=4)
+    assert column(times, make("missing_values", rate=0.25, how="low")).isna().tolist() == [1, 0, 0, 0]
+    assert column(list("abc"), make("missing_values", rate=1.0)).isna().all()
+
+
+def test_values_lost_at_random_are_as_many_as_asked_and_nest(table):
+    """The share is the rate; a larger rate loses the same and more; two columns do not lose the same rows."""
+    from scipy.stats import binomtest
+
+    some, more = (plant(table, make("missing_values", features=["amount", "city"], rate=r)).isna() for r in (0.2, 0.4))
+    assert binomtest(int(some["amount"].sum()), len(table), 0.2).pvalue > 0.01
+    assert (some["amount"] <= more["amount"]).all()
+    assert binomtest(int((some["amount"] & some["city"]).sum()), len(table), 0.04).pvalue > 0.01
+
+
+@pytest.mark.parametrize(
+    ("unit", "was", "now"),
+    [
+        ("seconds_to_minutes", 90, 1.5),
+        ("minutes_to_seconds", 1.5, 90),
+        ("hours_to_minutes", 2.5, 150),
+        ("miles_to_km", 26.2, 42.1648128),
+        ("km_to_miles", 42.1648128, 26.2),
+        ("celsius_to_fahrenheit", 100, 212),
+        ("fahrenheit_to_celsius", -40, -40),
+        ("monthly_to_annual", 1_000.5, 12_006),
+        ("annual_to_monthly", 30, 2.5),
+        ("cents_to_units", 1_999, 19.99),
+        ("units_to_cents", 19.99, 1_999),
+        ("percent_to_share", 25, 0.25),
+        ("share_to_percent", 0.25, 25),
+        ("log", np.e**2, 2),
+        ("exp", 0, 1),
+        ("log1p", 0, 0),
+        ("sign", 3.5, -3.5),
+    ],
+)
+def test_unit_change_by_hand(unit, was, now):
+    """One value of each unit whose other form everyone knows; a null stays null."""
+    served = column([float(was), np.nan], make("unit_change", unit=unit))
+    assert served[0] == pytest.approx(now, rel=1e-12, abs=1e-12) and np.isnan(served[1])
+
+
+def test_unit_change_agrees_with_scipy(table):
+    """The mile, and the temperatures, are those of scipy.constants."""
+    from scipy import constants
+
+    km = plant(table, make("unit_change", features=["amount"], unit="miles_to_km"))["amount"]
+    assert np.allclose(km, table["amount"] * constants.mile / constants.kilo)
+    for there, back in (("celsius", "fahrenheit"), ("fahrenheit", "celsius")):
+        served = plant(table, make("unit_change", features=["typing"], unit=f"{there}_to_{back}"))["typing"]
+        assert np.allclose(served, constants.convert_temperature(table["typing"], there, back))
+
+
+def test_unit_change_keeps_whole_numbers_whole_and_logs_without_warnings(recwarn):
+    """Minutes in whole seconds are whole; halves are not; what has no logarithm is null."""
+    assert column([1, 2], make("unit_change", unit="minutes_to_seconds")).dtype == "int64"
+    assert column([1, 3], make("unit_change", factor=0.5)).tolist() == [0.5, 1.5]
+    assert column([1, 2], make("unit_change", factor=2, offset=-1)).tolist() == [1, 3]
+    assert column([1.0, 0.0, -1.0, np.inf], make("unit_change", unit="log")).isna().tolist() == [0, 1, 1, 0]
+    assert not recwarn.list
+    with pytest.raises(NotApplicable, match=r"2\*\*53"):
+        column([2**53 + 1], make("unit_change", unit="sign"))
+
+
+def test_only_a_sign_is_undone_and_the_others_name_their_inverse(table):
+    """A sign twice is the table; kilometres lose the last digit, and the error says how to come near."""
+    sign = make("unit_change", features=["amount_scaled", "hour"], unit="sign")
+    pd.testing.assert_frame_equal(sk.undo(plant(table, sign), sign, Scope(), ROLES), table)
+    km = make("unit_change", features=["amount"], unit="miles_to_km")
+    with pytest.raises(NotApplicable, match="km_to_miles"):
+        sk.undo(plant(table, km), km, Scope(), ROLES)
+
+
+@pytest.mark.parametrize(
+    ("rounding", "now"),
+    [
+        ("half_even", [2.68, 2.66, -1.2, -1.3, 0.0]),
+        ("half_up", [2.68, 2.67, -1.2, -1.3, 0.01]),
+        ("truncate", [2.67, 2.66, -1.2, -1.29, 0.0]),
+        ("floor", [2.67, 2.66, -1.21, -1.3, 0.0]),
+        ("ceiling", [2.68, 2.67, -1.2, -1.29, 0.01]),
+    ],
+)
+def test_decimals_by_hand(rounding, now):
+    """Halves, and both sides of 0, to two decimals; what is not finite stays."""
+    was = [2.675, 2.665, -1.201, -1.299, 0.005]
+    served = column([*was, np.inf, np.nan], make("precision", decimals=2, rounding=rounding))
+    assert served.tolist()[:5] == now and served[5] == np.inf and np.isnan(served[6])
+
+
+@pytest.mark.parametrize("rounding", ["half_even", "half_up", "truncate", "floor", "ceiling"])
+def test_decimals_agree_with_fractions(rounding, table):
+    """Rounded as exact fractions of what is written are."""
+    from fractions import Fraction
+    from math import ceil, floor, trunc
+
+    half_up = {True: lambda x: floor(x + Fraction(1, 2)), False: lambda x: ceil(x - Fraction(1, 2))}
+    whole = {"half_even": round, "half_up": lambda x: half_up[x > 0](x), "truncate": trunc, "floor": floor}
+    wanted = [float(Fraction(whole.get(rounding, ceil)(Fraction(repr(v)) * 10), 10)) for v in table["amount_scaled"]]
+    served = plant(table, make("precision", features=["amount_scaled"], decimals=1, rounding=rounding))
+    assert served["amount_scaled"].tolist() == wanted
+    cents = (Fraction(repr(v)) * 10 for v in table["amount"])  # amounts like 12.25 are often halves
+    served = plant(table, make("precision", features=["amount"], decimals=1, rounding=rounding))
+    assert served["amount"].tolist() == [float(Fraction(whole.get(rounding, ceil)(c), 10)) for c in cents]
+
+
+def test_types_that_hold_less_by_hand(recwarn):
+    """Each type at its edges, without a warning; a null stays null, and the column stays a column of floats."""
+    values = [2049.0, 70_000.0, -1.9, 200.0, np.nan, -np.inf]
+    wanted = {
+        "float16": [2048, np.inf, np.float16(-1.9), 200, np.nan, -np.inf],
+        "float32": [2049, 70_000, np.float32(-1.9), 200, np.nan, -np.inf],
+        "int8": [1, 112, -1, -56, np.nan, np.nan],
+        "int16": [2049, 4464, -1, 200, np.nan, np.nan],
+        "int32": [2049, 70_000, -1, 200, np.nan, np.nan],
+    }
+    for to, now in wanted.items():
+        served = column(values, make("precision", to=to))
+        assert served.dtype == "float64" and np.array_equal(served, np.array(now, float), equal_nan=True), to
+    saturated = column(values, make("precision", to="int8", overflow="saturate"))
+    assert np.array_equal(saturated, [127, 127, -1, 127, np.nan, -128], equal_nan=True)
+    assert not recwarn.list
+
+
+def test_whole_numbers_wrap_as_numpy_s_do():
+    """Of 64 bits, the lower 8 or 16 are kept."""
+    values = np.random.default_rng(0).integers(-(2**50), 2**50, 500)
+    for to in ("int8", "int16", "int32"):
+        served = column(values, make("precision", to=to))
+        assert served.dtype == "int64" and served.tolist() == values.astype(to).tolist()
+
+
+def test_bfloat16_by_hand():
+    """Eight bits of mantissa, the nearest, to even on a tie; beyond the largest is infinite."""
+    values = [np.pi, 1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-7, 3.4e38, 0.0]
+    wanted = [3.140625, 1.0, 1.015625, -1.0078125, np.inf, 0.0]
+    assert column(values, make("precision", to="bfloat16")).tolist() == wanted
+
+
+def test_clipping_by_hand():
+    """What is out of range becomes the bound, or null; a null stays, and whole numbers stay whole."""
+    values = [-5.0, 0.0, 3.0, 12.0, np.nan, np.inf]
+    assert column(values, make("clipping", low=0, high=10)).tolist()[:4] == [0, 0, 3, 10]
+    assert column(values, make("clipping", high=10)).tolist()[:4] == [-5, 0, 3, 10]
+    null = column(values, make("clipping", low=0, high=10, how="null"))
+    assert null.isna().tolist() == [True, False, False, True, True, True]
+    assert column([0.0, 5.0, 10.0], make("clipping", low=0, high=10, how="null")).notna().all()
+    hundred = column(range(1, 101), make("clipping", quantiles=[0.05, 0.9]))
+    assert hundred.dtype == "int64" and (hundred.min(), hundred.max()) == (5, 90)
+
+
+def test_clipping_at_quantiles_agrees_with_numpy(table):
+    """The bounds are the inverse of the empirical distribution."""
+    served = plant(table, make("clipping", features=["amount"], quantiles=[0.07, 0.93]))["amount"]
+    bounds = np.quantile(table["amount"], [0.07, 0.93], method="inverted_cdf")
+    assert served.tolist() == np.clip(table["amount"], *bounds).tolist()
+
+
+def test_measurement_by_hand(table):
+    """Twice as much and one more, at most 6; and only what the new devices record."""
+    assert column([1.0, 2.0, 3.0, np.nan], make("measurement", gain=2, offset=1, saturation=6)).tolist()[:3] == [
+        3,
+        5,
+        6,
+    ]
+    skew = make("measurement", features=["typing"], gain=2)
+    served = sk.inject(table, skew, Scope(where=("device", "new")), ROLES)["typing"]
+    assert same(served, table["typing"] * np.where(table["device"] == "new", 2, 1)).all()
+
+
+def test_the_noise_of_a_measurement_is_gaussian(table):
+    """Mean 0 and the deviation asked, normal by Kolmogorov and Smirnov; each column and each seed has its own."""
+    from scipy.stats import kstest
+
+    skew = make("measurement", features=["typing", "amount"], noise=0.25)
+    columns = list(skew.features)
+    noise = plant(table, skew)[columns] - table[columns]
+    assert kstest(noise["typing"], "norm", args=(0, 0.25)).pvalue > 0.01
+    assert abs(noise.corr().iloc[0, 1]) < 0.1
+    other = plant(table, skew, seed=1)["typing"] - table["typing"]
+    assert abs(np.corrcoef(other, noise["typing"])[0, 1]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("how", "was", "now"),
+    [
+        ("latin1", "é Köln", "Ã© KÃ¶ln"),
+        ("upper", "Köln", "KÖLN"),
+        ("lower", "DE", "de"),
+        ("title", "new york", "New York"),
+        ("trailing_blank", "DE", "DE "),
+        ("nfd", "ö", "o\u0308"),
+        ("nfd", "\ufb01", "\ufb01"),
+        ("decimal_comma", "-12.5", "-12,5"),
+        ("decimal_comma", "1.2.3", "1.2.3"),
+        ("day_month", "2024-03-05T10:00:00Z", "2024-05-03T10:00:00Z"),
+        ("day_month", "2024-03-12", "2024-12-03"),
+        ("day_month", "2024-03-13", "2024-03-13"),
+        ("day_month", "on 2024-03-05", "on 2024-03-05"),
+    ],
+)
+def test_text_format_by_hand(how, was, now):
+    """One text each way; a null stays null."""
+    served = column([was, None], make("text_format", how=how))
+    assert served[0] == now and served.isna().tolist() == [False, True]
+
+
+def test_numbers_become_text_with_a_decimal_comma():
+    """To the last digit, and with no other sign changed."""
+    assert column([12.5, -3.0, 1e-7], make("text_format", how="decimal_comma")).tolist() == ["12,5", "-3,0", "1e-07"]
+    with pytest.raises(NotApplicable, match="int64"):
+        column([1, 2], make("text_format", how="decimal_comma"))
+
+
+def test_day_and_month_change_places_in_dates_and_times():
+    """The fifth of March is the third of May, at the same hour; the thirteenth is nothing else."""
+    twelfth = column(pd.to_datetime(["2024-01-12"]), make("text_format", how="day_month"))
+    assert twelfth[0] == pd.Timestamp("2024-12-01")
+    was = pd.to_datetime(["2024-03-05 10:30", "2024-03-13 10:30", None])
+    for values in (was, was.date):
+        served = pd.to_datetime(column(values, make("text_format", how="day_month")))
+        assert served.dt.month.tolist()[:2] == [5, 3] and served.dt.day.tolist()[:2] == [3, 13] and served.isna()[2]
+    assert column(was, make("text_format", how="day_month"))[0] == pd.Timestamp("2024-05-03 10:30")
+    with pytest.raises(NotApplicable, match="UTC"):
+        column(was.tz_localize("UTC"), make("text_format", how="day_month"))
+
+
+def test_a_blank_at_the_end_is_undone_and_other_blanks_stay():
+    """One blank is taken off, the one that was put there."""
+    frame = pd.DataFrame({"k": range(3), "x": [" a", "b ", ""]})
+    skew, roles = make("text_format", features=["x"], how="trailing_blank"), Roles(key="k", features=("x",))
+    served = sk.inject(frame, skew, roles=roles)
+    assert served["x"].tolist() == [" a ", "b  ", " "]
+    pd.testing.assert_frame_equal(sk.undo(served, skew, roles=roles), frame)
+
+
+def test_text_read_as_latin_1_is_as_codecs_read_it_and_is_undone(table):
+    """The codecs' own bytes; undone exactly, but for a text that never was read so."""
+    import codecs
+
+    skew = make("text_format", features=["city"], how="latin1")
+    served = plant(table, skew)
+    assert served["city"].tolist() == [codecs.decode(c.encode(), "iso-8859-1") for c in table["city"]]
+    pd.testing.assert_frame_equal(sk.undo(served, skew, Scope(), ROLES), table)
+    with pytest.raises(NotApplicable, match="Latin-1"):
+        sk.undo(table, skew, Scope(), ROLES)
+
+
+def test_composed_and_decomposed_accents_are_two_strings(table):
+    """They look the same, compare as different, and are one again when composed."""
+    served = plant(table, make("text_format", features=["city"], how="nfd"))["city"]
+    accents = table["city"] != "New York"
+    assert ((served != table["city"]) == accents).all() and (served.str.normalize("NFC") == table["city"]).all()
+
+
+def test_a_name_in_lower_case_is_unknown_to_the_vocabulary(flights, few):
+    """Changed where the requests come in, it reaches the model as the code for unknown."""
+    served = sk.inject(few, make("text_format", features=["airline"], how="lower"), roles=flights.roles, replay=flights)
+    assert (served["carrier"] == -1).all() and (few["carrier"] >= 0).any()
+
+
+@pytest.mark.parametrize(
+    ("stem", "wrong"),
+    [
+        ("missing_fill", {"serving": "null"}),
+        ("missing_fill", {"training": 0, "serving": "zero"}),
+        ("missing_fill", {"training": "forward"}),
+        ("missing_fill", {"serving": np.nan}),
+        ("missing_fill", {"serving": True}),
+        ("missing_values", {"rate": 0}),
+        ("missing_values", {"how": "middle"}),
+        ("unit_change", {}),
+        ("unit_change", {"unit": "log", "factor": 2}),
+        ("unit_change", {"factor": 0}),
+        ("unit_change", {"factor": 10**400}),
+        ("unit_change", {"offset": np.inf}),
+        ("precision", {}),
+        ("precision", {"to": "int8", "decimals": 2}),
+        ("precision", {"decimals": 16}),
+        ("precision", {"decimals": True}),
+        ("precision", {"decimals": 1, "rounding": "up"}),
+        ("precision", {"to": "int8", "overflow": "raise"}),
+        ("clipping", {"low": 2, "high": 1}),
+        ("clipping", {"low": "0"}),
+        ("clipping", {"high": 10**400}),
+        ("clipping", {"quantiles": [0.9, 0.1]}),
+        ("clipping", {"quantiles": [0.5]}),
+        ("clipping", {"low": 1, "quantiles": [0.1, 0.9]}),
+        ("measurement", {}),
+        ("measurement", {"noise": -1}),
+        ("measurement", {"gain": 0}),
+        ("measurement", {"saturation": "5"}),
+        ("measurement", {"offset": 2**1024}),
+        ("text_format", {"how": "upside_down"}),
+    ],
+)
+def test_impossible_parameters_of_values_are_refused(stem, wrong):
+    """Nothing that could differ, or out of range: an error that says what there is."""
+    with pytest.raises(SkewkitError):
+        make(stem, **wrong)
+
+
+@pytest.mark.parametrize("skew", ["missing_fill", "unit_change", "precision", "clipping", "measurement"])
+def test_a_text_is_no_number(skew, table):
+    """The error names the column, its type, and what to do."""
+    parameter, values = SKEWS[skew].choices
+    with pytest.raises(NotApplicable, match=r"acts on numbers.*country.*name another"):
+        plant(table, make(skew, features=["country"], **{parameter: values[0]}))
 
 
 def test_a_scope_by_entity_takes_whole_entities(table):

@@ -251,7 +251,9 @@ def _stolen(n, accounts, kinds, rng):
     since = pd.Series(gap).groupby(row).cumsum()
     asked = START + pd.to_timedelta(np.round(since), "s")
     category = _drawn((kinds["popular"] * kinds["resold"]).to_numpy(), len(row), rng)
-    whose = _drawn(accounts["country_name"].map({c: risk for c, (_, _, risk, _) in COUNTRIES.items()}).to_numpy(), cases, rng)
+    whose = _drawn(
+        accounts["country_name"].map({c: risk for c, (_, _, risk, _) in COUNTRIES.items()}).to_numpy(), cases, rng
+    )
     bought = _paid(whose[row], asked, category, accounts, kinds, rng, stolen=True)
     nth = pd.Series(row).groupby(row).cumcount().to_numpy()
     tried = (nth == 0) | ((nth == 1) & (rng.random(len(row)) < 0.4))
@@ -306,7 +308,13 @@ def _reports(payments):
     """Each report of fraud, known when it is made."""
     there = payments[payments["reported"].notna()]
     return pd.DataFrame(
-        {"known": there["reported"], "happened": there["asked"], "category_name": there["category_name"], "paid": there["paid"], "one": 1.0}
+        {
+            "known": there["reported"],
+            "happened": there["asked"],
+            "category_name": there["category_name"],
+            "paid": there["paid"],
+            "one": 1.0,
+        }
     ).reset_index(drop=True)
 
 

@@ -1,0 +1,78 @@
+"""Values out of a range that serving cuts off, or throws away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..records import Skew, SkewkitError, finite, like, numbers
+
+HOWS = ("clip", "null")
+TAILS = (0.01, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clipping(Skew):
+    """Serving lets no value pass below ``low`` or above ``high`` (numbers in the column's unit; None: no bound there).
+
+    With neither, the bounds are the column's own ``quantiles``, two shares from 0 to 1: each the smallest value that at
+    least this share of the finite values lie at or below. ``how="clip"``: what is out of range becomes the bound;
+    ``how="null"``: it becomes null. With no features named it acts on floats alone.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    quantiles: tuple = TAILS
+    how: str = "clip"
+
+    choices = ("how", HOWS)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.how not in HOWS:
+            raise SkewkitError(f"how={self.how!r} was asked of clipping; there are {', '.join(HOWS)}")
+        given = [b for b in (self.low, self.high) if b is not None]
+        if not all(finite(b) for b in given) or (len(given) == 2 and self.low > self.high):
+            raise SkewkitError(
+                f"low={self.low!r} and high={self.high!r} were asked; they are numbers, low not above high"
+            )
+        shares = self.quantiles
+        if len(shares) != 2 or not all(finite(q) for q in shares) or not 0 <= shares[0] <= shares[1] <= 1:
+            raise SkewkitError(f"quantiles={shares!r} was asked; they are two shares, like [0.01, 0.99]")
+        if given and shares != TAILS:
+            raise SkewkitError("clipping takes bounds (low=, high=) or quantiles=, not both")
+
+    def acts_on(self, frame, roles):
+        floats = (f for f in roles.features if f in frame and frame[f].dtype.kind == "f")
+        return tuple(f for f in floats if self._out(numbers(frame[f], self)).any())
+
+    def inject(self, frame, roles, seed=0):
+        names = self.features or self.acts_on(frame, roles)
+        served = {f: like(self._kept(numbers(frame[f], self)), frame[f]) for f in names}
+        return pd.DataFrame(served, index=frame.index)
+
+    @classmethod
+    def examples(cls):
+        yield cls(features=("amount", "recent_amount"))
+        yield cls(features=("amount", "recent_count"), quantiles=(0.0, 0.75), how="null")
+        yield cls(features=("amount_scaled",), low=-0.5, high=0.5)
+        yield cls(features=("recent_count",), high=4)
+
+    def _bounds(self, values):
+        if self.low is not None or self.high is not None:
+            return -np.inf if self.low is None else self.low, np.inf if self.high is None else self.high
+        ordered = np.sort(values[np.isfinite(values)])
+        if not len(ordered):
+            return -np.inf, np.inf
+        return tuple(ordered[max(int(np.ceil(q * len(ordered) - 1e-9)) - 1, 0)] for q in self.quantiles)
+
+    def _out(self, values):
+        low, high = self._bounds(values)
+        return (values < low) | (values > high)
+
+    def _kept(self, values):
+        if self.how == "null":
+            return np.where(self._out(values), np.nan, values)
+        return np.clip(values, *self._bounds(values))

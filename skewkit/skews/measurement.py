@@ -1,0 +1,82 @@
+"""A sensor, or an app, that measures otherwise than when the model learnt: gain, offset, noise, saturation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..records import Skew, SkewkitError, finite, like, needs, numbers
+from ..scope import coin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Skew):
+    """Serving records ``gain`` (a factor) times training's value, plus ``offset``, plus noise, at most ``saturation``.
+
+    ``noise`` is the standard deviation of a Gaussian with mean 0, not negative, drawn from a hash of the key, for each
+    column by itself. All but the gain are in the column's unit; a saturation of None: no limit. Which devices measure
+    so is the scope's: where=[device, new]. With no features named it acts on floats alone.
+    """
+
+    gain: float = 1.0
+    offset: float = 0.0
+    noise: float = 0.0
+    saturation: float | None = None
+
+    choices = ("gain", (0.5, 0.9, 1.1, 2.0))
+
+    def __post_init__(self):
+        super().__post_init__()
+        limit = self.saturation
+        asked = (self.gain, self.offset, self.noise)
+        if not all(map(finite, asked)) or self.noise < 0 or self.gain == 0:
+            raise SkewkitError(
+                f"gain={self.gain!r}, offset={self.offset!r} and noise={self.noise!r} were asked of measurement; they "
+                f"are finite, the gain not 0 and the noise not negative"
+            )
+        if limit is not None and not finite(limit):
+            raise SkewkitError(f"saturation={limit!r} was asked of measurement; it is a number, or None for no limit")
+        if asked == (1, 0, 0) and limit is None:
+            raise SkewkitError(
+                "measurement needs gain=, offset=, noise= or saturation=; as asked, nothing would differ"
+            )
+
+    def acts_on(self, frame, roles):
+        floats = (f for f in roles.features if f in frame and frame[f].dtype.kind == "f")
+        return tuple(f for f in floats if self._can(numbers(frame[f], self)))
+
+    def inject(self, frame, roles, seed=0):
+        names = self.features or self.acts_on(frame, roles)
+        return pd.DataFrame({f: self._recorded(frame, f, roles, seed) for f in names}, index=frame.index)
+
+    @classmethod
+    def examples(cls):
+        yield cls(features=("typing",), gain=1.1)
+        yield cls(features=("typing", "recent_count"), noise=0.5)
+        yield cls(features=("typing",), saturation=5.0)
+        yield cls(features=("typing", "amount"), gain=0.9, offset=0.2, noise=0.1, saturation=60)
+
+    def _can(self, values):
+        there = values[~np.isnan(values)]
+        return bool(len(there)) and (self.noise > 0 or not np.array_equal(there, self._shown(there)))
+
+    def _recorded(self, frame, name, roles, seed):
+        values, noise = numbers(frame[name], self), 0.0
+        if self.noise:
+            needs(frame, (roles.key,), f"{self} draws noise by the key and")
+            noise = self.noise * gaussian(coin(frame[roles.key], f"measurement|{name}", seed))
+        return like(self._shown(values, noise), frame[name])
+
+    def _shown(self, values, noise=0.0):
+        with np.errstate(over="ignore", under="ignore"):
+            shown = self.gain * values + self.offset + noise
+        return shown if self.saturation is None else np.minimum(shown, self.saturation)
+
+
+def gaussian(uniform: np.ndarray) -> np.ndarray:
+    """Standard normal numbers from numbers in [0, 1)."""
+    from scipy.special import ndtri
+
+    return ndtri(np.clip(uniform, 2.0**-54, 1 - 2.0**-53))
