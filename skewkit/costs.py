@@ -58,7 +58,14 @@ def _changed(before, after, segment, case, reading, seed, draws):
         delta = now[metric][0] - was[metric][0]
         low, high = interval(now[metric][1] - was[metric][1])
         numbers = (_finite(v) for v in (was[metric][0], now[metric][0], delta))
-        yield Cost(metric, "skew", *numbers, low, high, segment, len(before))
+        sure = low is not None and not low <= 0 <= high
+        needs = _needs(len(before), now[metric][1], delta) if sure else None
+        yield Cost(metric, "skew", *numbers, low, high, segment, len(before), needs)
+
+
+def _needs(n, drawn, delta):
+    """How many requests until the interval of the level, from these replicates of ``n``, is as far as the change is wide."""
+    return max(1, int(np.ceil(n * (1.96 * np.nanstd(drawn) / delta) ** 2)))
 
 
 def _kept(case, about, make):

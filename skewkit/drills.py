@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .costs import DRAWS
-from .engines import Pairs, same
-from .injection import inject
+from .engines import Local, Pairs, same
+from .injection import Skews, allowed, everywhere, onto, together
 from .load import compare
+from .mitigation import mitigated
+from .noticing import Watch, noticed
 from .pipeline import examine
 from .policy import Policy, read_policy
-from .records import Case, Skew, SkewkitError, Verdict
+from .records import Case, Skew, SkewkitError
 from .results import Cell, Drill, Result
-from .scenarios import Scenario, scenario
+from .scenarios import Scenario, scenario, scored, takes
 from .scope import Scope
 from .skews import read
 
 SEVERITIES = (0.0, 0.1, 0.25, 0.5, 1.0)
 
+World = str | Scenario | Case
+
 
 def drill(
-    world: str | Scenario,
-    skew: Skew | str | dict | Iterable[Skew | str | dict],
+    world: World,
+    skew: Skew | str | dict | Iterable,
     severities: Sequence[float] = SEVERITIES,
     scope: Scope | dict = Scope(),
     seed: int = 0,
@@ -33,50 +39,186 @@ def drill(
     sample: int = 0,
     draws: int = DRAWS,
     told=lambda cell: None,
+    seeds: Sequence[int] = (),
+    simulated: Mapping[str, Any] | None = None,
+    mitigation: str = "",
+    incident: Mapping[str, Any] | None = None,
 ) -> Drill:
-    """Each skew planted in the served table of a scenario at each severity, and examined.
+    """Each skew planted in the served table of a world at each severity, and examined.
 
-    A severity is the share, in [0, 1], of the requests in ``scope``. What the checks say of the unskewed table is
-    measured first, for only a worse verdict counts as noticed. ``told`` is called with each `Cell` as it is done;
-    ``sample`` keeps about that many requests.
+    The world is a scenario, by name or as such, or a case of your own tables (`skewkit.compare`) whose served requests
+    are taken to be clean. ``skew`` is one skew or several, drilled one after the other; a list among them is planted
+    together, and an empty one plants nothing. A severity is the share, in [0, 1], of the requests in ``scope``; skews of a
+    whole table take 0 and 1 alone, and pass over the rest. What the checks say of the unskewed table is measured first,
+    for only a worse verdict counts as noticed. ``told`` is called with each `Cell` as it is done; ``sample`` keeps about
+    that many requests.
+
+    With ``seeds`` all of it is done once a seed, which also seeds a simulated world; ``simulated`` holds that world's other
+    parameters. ``mitigation`` (see `skewkit.mitigation`) is done to the worst of each skew, as one cell more.
+    ``incident`` says what was reported and where to look for it; see `Drill.incident`.
     """
-    world = scenario(world) if isinstance(world, str) else world
     policy = policy or read_policy()
     scope = Scope.read(scope)
-    skews = [read(one) for one in ([skew] if isinstance(skew, (Skew, str, dict)) else skew)]
-    if not skews or not len(severities):
+    asked = [skew] if isinstance(skew, (Skew, str, dict)) else list(skew)
+    plants = [tuple(map(read, one)) if isinstance(one, (list, tuple)) else (read(one),) for one in asked]
+    if not plants or not len(severities):
         raise SkewkitError(
-            f"a drill of {len(skews)} skews at {len(severities)} severities was asked; give one of each at least"
+            f"a drill of {len(plants)} skews at {len(severities)} severities was asked; give one of each at least"
         )
-    scopes = [replace(scope, share=s) for s in severities]  # refused before anything is computed
-    scopes.sort(key=lambda s: s.share)
-    clean = clean_case(world, sample)
-    steady = examine(clean, policy, seed, draws)
-    unskewed = clean.replayed.frame()
+    scopes = sorted((replace(scope, share=s) for s in severities), key=lambda s: s.share)  # refused before any work
     cells = []
-    for one in skews:
-        for scope in scopes:
-            planted = planted_case(clean, unskewed, one, scope, world, seed)
-            rows = differing(unskewed, planted.served.source)
-            result = examine(planted, policy, seed, draws)
-            cells.append(_cell(one, scope, rows, result, steady))
-            told(cells[-1])
-    return Drill(cells)
+    for number in list(seeds) or [seed]:
+        ground = Ground(_world(world, number, simulated), policy, sample, number, draws)
+        for skews in plants:
+            name = _named(skews, plants, number if len(seeds) > 1 else None)
+            for cell in ground.cells(name, skews, scopes, mitigation):
+                cells.append(cell)
+                told(cell)
+    return Drill(cells, incident)
 
 
-def clean_case(world: Scenario, sample: int = 0) -> Case:
-    """A scenario's tables with nothing wrong: served is what the training code computes."""
+def _world(world, seed, simulated):
+    if not isinstance(world, str):
+        return world
+    given = dict(simulated or {})
+    return scenario(world, **({"seed": seed} if "seed" in takes(world) else {}), **given)
+
+
+def _named(skews, plants, seed):
+    """What a plant is called: its skews by stem, or written out where stems alone would not tell it from another."""
+    stems = [[s.stem for s in one] for one in plants]
+    alone = stems.count([s.stem for s in skews]) == 1
+    name = " + ".join(s.stem if alone else str(s) for s in skews) or "nothing"
+    return name if seed is None else f"{name} #{seed}"
+
+
+@dataclass
+class Ground:
+    """What a drill plants in: a world, its clean case, and what the checks say of that."""
+
+    world: Scenario | Case
+    policy: Policy
+    sample: int = 0
+    seed: int = 0
+    draws: int = DRAWS
+
+    @property
+    def replay(self) -> Scenario | None:
+        return self.world if isinstance(self.world, Scenario) else None
+
+    @cached_property
+    def clean(self) -> Case:
+        return clean_case(self.world, self.sample)
+
+    @cached_property
+    def unskewed(self) -> pd.DataFrame:
+        return self.clean.replayed.frame()
+
+    @cached_property
+    def watch(self) -> Watch:
+        return Watch(self.clean, self.policy)
+
+    @cached_property
+    def steady(self) -> Result:
+        return self._examined(self.clean)
+
+    def cells(
+        self, name: str, skews: tuple[Skew, ...], scopes: Sequence[Scope], mitigation: str = ""
+    ) -> Iterable[Cell]:
+        """The skews at each severity that they can have, and what a mitigation makes of the worst."""
+        there = [s for s in scopes if s.share in (0, 1) or not any(one.whole for one in skews)]
+        if not there:
+            allowed(skews, scopes[-1].share)
+        whole = None
+        for scope in there:
+            if scope.share > 0 and whole is None and scope.side == "serving" and skews:
+                whole = everywhere(self.unskewed, skews, self.clean.roles, self.replay, self.seed)
+            planted = planted_case(self.clean, self.unskewed, skews, scope, self.replay, self.seed, whole)
+            yield self._cell(f"{name}@{scope.share:g}", skews, scope, planted, self._examined(planted))
+        if mitigation:
+            before, after = mitigated(
+                mitigation, self.clean, planted, skews, scope, self.replay, self.policy, self.seed
+            )
+            if before is not planted:
+                yield self._cell(f"{name}@{scope.share:g}, later half", skews, scope, before, self._examined(before))
+            plant = f"{name}@{scope.share:g}, {mitigation}"
+            yield self._cell(plant, skews, scope, after, self._examined(after), mitigation)
+
+    def _examined(self, case):
+        return examine(case, self.policy, self.seed, self.draws)
+
+    def _cell(self, plant, skews, scope, case, result, mitigation=None):
+        seen = noticed(result.findings.by_check(), self.steady.findings.by_check())
+        rows = differing(case.replayed.frame(), case.served.frame())
+        fires = self.watch.fires(case) if rows and mitigation is None and len(case.served) == len(self.unskewed) else {}
+        regimes = {n: {"fires": fires.get(n, {}), "already": c} for n, c in self.watch.already().items()}
+        told = [s.to_dict() for s in skews]
+        return Cell(plant, told, scope.to_dict(), scope.share, rows, result, seen, regimes, self.seed, mitigation)
+
+
+def clean_case(world: Scenario | Case, sample: int = 0) -> Case:
+    """A world's tables with nothing wrong: served is what the training code computes."""
+    if isinstance(world, Case):
+        frame = (world.replayed or world.served).frame()
+        if world.roles.key is None:
+            raise SkewkitError("a drill chooses requests by their key; give key=, the column that names each request")
+        if world.model is None and world.roles.prediction in frame:  # what was logged cannot follow a plant
+            frame = frame.drop(columns=world.roles.prediction)
+        return _clean(world, frame)
     training, replayed = world.tables
     world.score(replayed.head(1))  # a model that cannot score is an error here, and no quiet lack of costs
     roles = {f: getattr(world.roles, f) for f in world.roles.__dataclass_fields__}
-    return compare(training, replayed, replayed, model=world.score, task=world.task, sample=sample, **roles)
+    case = compare(training, replayed, replayed, model=world.score, task=world.task, sample=sample, **roles)
+    return _clean(case, case.replayed.frame())
 
 
-def planted_case(clean: Case, unskewed: pd.DataFrame, skew: Skew, scope: Scope, world: Scenario, seed: int = 0) -> Case:
-    """The clean case with a skew in what was served; what is known of the other tables is kept."""
-    frame = inject(unskewed, skew, scope, world.roles, world, seed)
-    served = replace(clean.served, source=frame, keep=None, memo={})
+def _clean(case, frame):
+    tables = {n: Local(frame, case.roles, n) for n in ("replayed", "served")}
+    return replace(case, **tables, pairs=Pairs(*tables.values()))
+
+
+def planted_case(
+    clean: Case,
+    unskewed: pd.DataFrame,
+    skew: Skews,
+    scope: Scope,
+    world: Scenario | None = None,
+    seed: int = 0,
+    whole: pd.DataFrame | None = None,
+) -> Case:
+    """The clean case with a skew in what was served, or in training; what is known of the other tables is kept.
+
+    ``whole`` is the skewed table of every request, where it is known already.
+    """
+    if not together(skew) or not scope.share:
+        return clean
+    allowed(skew, scope.share)
+    if scope.side == "training":
+        return _wrongly_trained(clean, unskewed, skew, scope, world, seed)
+    if whole is None:
+        whole = everywhere(unskewed, skew, clean.roles, world, seed)
+    hit = scope.rows(unskewed, clean.roles, seed)
+    served = Local(onto(unskewed, whole[hit], hit), clean.roles, "served")
     return replace(clean, served=served, pairs=Pairs(clean.replayed, served))
+
+
+def _wrongly_trained(clean, unskewed, skew, scope, world, seed):
+    """Training and the replay by the skewed code, the model learnt from that; served as it should be."""
+
+    def planted(frame):
+        hit = scope.rows(frame, clean.roles, seed)
+        return onto(frame, everywhere(frame, skew, clean.roles, world, seed)[hit], hit)
+
+    right = clean.training if world is None else replace(clean.training, source=world.tables[0])
+    training, model = planted(right.source if world else right.frame()), clean.model
+    if world is not None:
+        training, fitted = world.refit(training, world.validation)
+        model = partial(scored, fitted)
+    wrong = replace(right, source=training, memo={}) if world else Local(training, clean.roles, "training")
+    replayed = Local(planted(unskewed), clean.roles, "replayed")
+    past = Pairs(clean.training, wrong)
+    pairs = Pairs(replayed, clean.served)
+    return replace(clean, training=wrong, replayed=replayed, model=model, pairs=pairs, past=past)
 
 
 def differing(before, after) -> int:
@@ -84,11 +226,3 @@ def differing(before, after) -> int:
     if set(before) != set(after):
         return len(before)
     return int(np.any([~same(before[c], after[c]) for c in before], axis=0).sum())
-
-
-def _cell(skew, scope, rows, result: Result, steady: Result):
-    was, now = steady.findings.by_check(), result.findings.by_check()
-    noticed = tuple(c for c, verdict in now.items() if verdict > was[c])
-    already = tuple(c for c, verdict in was.items() if verdict > Verdict.ok)
-    plant = f"{skew.stem}@{scope.share:g}"
-    return Cell(plant, skew.to_dict(), scope.to_dict(), scope.share, rows, result, noticed, already)

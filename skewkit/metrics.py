@@ -19,6 +19,8 @@ NAMES = {
     "average_precision": "average precision",
     "precision_top": "precision among the riskiest",
     "recall_top": "recall among the riskiest",
+    "precision": "precision of the decisions",
+    "recall": "recall of the decisions",
     "log_loss": "log loss",
     "brier": "Brier score",
     "calibration_error": "calibration error",
@@ -88,7 +90,11 @@ class Measured:
             return {**(self._classes() if self.side.labels is not None else {}), **self._apart_classes()}
         if task == "regression":
             return {**(self._errors() if self.side.labels is not None else {}), "moved": self.mean(self._moved())}
-        found = {} if self.side.labels is None else self._ranked() | self._probabilities() | self._money()
+        found = (
+            {}
+            if self.side.labels is None
+            else self._ranked() | self._decisions() | self._probabilities() | self._money()
+        )
         flips = self._decided(self.side.scores) != self._decided(self.base.scores)
         return found | {"moved": self.mean(self._moved()), "flips": self.mean(flips)}
 
@@ -120,6 +126,15 @@ class Measured:
         with ThreadPoolExecutor() as pool:  # each replicate is its own: as many threads as there are change no bit
             drawn = np.array(list(pool.map(lambda w: sort.ranked(w[clusters], self.reading.top), self.weights)))
         return {name: (float(value[i]), drawn[:, i]) for i, name in enumerate(RANKED)}
+
+    def _decisions(self):
+        """At a threshold that stays: a score that rises for everybody decides yes more often."""
+        said, so = self._decided(self.side.scores), self.side.labels > 0
+        return {
+            "accuracy": self.mean(said == so),
+            "precision": self.ratio(said & so, said),
+            "recall": self.ratio(said & so, so),
+        }
 
     def _probabilities(self):
         y, p = self.side.labels, self.side.scores

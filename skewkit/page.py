@@ -40,7 +40,12 @@ MEANING = {
 UNSPLIT = (
     "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
 )
-SIDES = {"skew": "served against replayed", "drift": "replayed against training", "total": "served against training"}
+SIDES = {
+    "training": "training against what its own events give",
+    "skew": "served against replayed",
+    "drift": "replayed against training",
+    "total": "served against training",
+}
 TELLS = {
     "missing": "is missing",
     "retyped": "is of another type",
@@ -164,7 +169,7 @@ def runbooks(result) -> list[str]:
     """The runbooks that the findings beyond their threshold open, each once."""
     alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None), key=urgency)
     worse = [f.runbook for f in alarms]
-    planted = [f"runbooks/{cell['skew']['skew']}.md" for cell in result["drill"]]
+    planted = [f"runbooks/{one['skew']}.md" for cell in result["drill"] for one in cell["skews"]]
     return list(dict.fromkeys([*worse, *planted]))
 
 

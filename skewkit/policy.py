@@ -18,7 +18,7 @@ STATISTICS = (
     *(f"distribution.{s}" for s in ("ks", "psi", "js", "null_share", "unseen")),
     *(f"parity.{s}" for s in ("differ", "missing_keys", "extra_keys", "duplicate_keys", "null_keys", "fleet")),
 )
-CHANGES = ("drift", "skew", "total")
+CHANGES = ("drift", "skew", "total", "training")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Policy:
 
     def level(self, case: Case) -> float:
         """The error level of one bounded statistic, so that all of them over the horizon stay within alpha (Bonferroni)."""
-        tests = TESTS * max(1, len(case.roles.features)) * len(case.changes) + 4  # and the four of the keys
+        changes = len(case.changes) + (case.past is not None)
+        tests = TESTS * max(1, len(case.roles.features)) * changes + 4  # and the four of the keys
         return self.alpha / (self.looks * tests)
 
     def judge(self, finding: Finding) -> Finding:
@@ -68,7 +69,7 @@ class Policy:
         if low > limit["tolerated"]:
             if f.change == "drift":
                 return Verdict.warn
-            if f.change == "skew" or f.check in FACTS or low > limit["material"]:
+            if f.change in ("skew", "training") or f.check in FACTS or low > limit["material"]:
                 return Verdict.breach
             return Verdict.warn
         unsure = f.change != "drift" and high > limit["material"] and high > low

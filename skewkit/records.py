@@ -34,6 +34,11 @@ class Verdict(IntEnum):
     def __str__(self):
         return self.name
 
+    @property
+    def alarm(self) -> int:
+        """How loud it is: a breach 2, a warning 1, else 0, for too little data wakes nobody."""
+        return {"warn": 1, "breach": 2}.get(self.name, 0)
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -242,6 +247,7 @@ class Case:
     task: str = "binary"
     cost: Mapping[str, Any] = field(default_factory=dict)
     pairs: Any = None  # engines.Pairs, replayed against served by key
+    past: Any = None  # engines.Pairs, training's own requests rebuilt from events against training
 
     @property
     def tables(self) -> dict[str, Table]:
@@ -288,7 +294,9 @@ class Finding:
 class Cost:
     """One metric of the model before and after a change, with a 95 percent interval of the difference.
 
-    With no ``after`` it is a level, not a change: ``low`` and ``high`` are then those of ``before``.
+    With no ``after`` it is a level, not a change: ``low`` and ``high`` are then those of ``before``. ``needs`` is how many
+    labelled requests it takes until the metric alone, without a replay beside it, shows the change: until its own 95
+    percent interval, which narrows with the square root of their number, leaves ``before`` out.
     """
 
     metric: str
@@ -300,6 +308,7 @@ class Cost:
     high: float | None = None
     segment: str | None = None
     n: int = 0
+    needs: int | None = None
     plant: str | None = None
 
 

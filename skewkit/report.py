@@ -114,6 +114,7 @@ def _checked(result: Result):
         "fits": [],
         "not_run": as_rows(result.not_run),
         "drill": [],
+        "incident": None,
     }
 
 
@@ -122,12 +123,16 @@ def _drilled(drill: Drill):
     steady = drill[0].result
     findings = [f for f in steady.findings if f.change != "skew"]
     costs = [c for c in steady.impact if c.change != "skew"]
+    beyond = ("skew", "training")
     for cell in drill:
-        findings += planted((f for f in cell.result.findings if f.change == "skew"), cell.plant)
+        findings += planted((f for f in cell.result.findings if f.change in beyond), cell.plant)
         costs += planted((c for c in cell.result.impact if c.change == "skew"), cell.plant)
     matrix = drill.to_frame().to_dict("records")
     cells = [
-        {"plant": c.plant, "verdict": c.verdict, "skew": c.skew, "scope": c.scope, "row": row}
+        {
+            **{n: getattr(c, n) for n in ("plant", "verdict", "skews", "scope", "seed", "mitigation", "regimes")},
+            "row": row,
+        }
         for c, row in zip(drill, matrix, strict=True)
     ]
     return {
@@ -137,6 +142,7 @@ def _drilled(drill: Drill):
         "fits": [],
         "not_run": as_rows(steady.not_run),
         "drill": cells,
+        "incident": drill.incident,
     }
 
 

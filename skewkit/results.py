@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from . import plots
+from .incidents import summary
 from .metrics import HEADLINE
 from .records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
 
@@ -102,56 +104,104 @@ class Result:
 
 @dataclass(frozen=True)
 class Cell:
-    """One skew at one severity: what it cost, and which checks noticed.
+    """One skew, or several together, at one severity: what it cost, and which checks noticed.
 
-    A check has noticed when its verdict on the skewed table is worse than its verdict on the unskewed one; the checks
-    in ``already`` alarm on the unskewed one, for the world has drifted.
+    A check has noticed when its alarm is louder on the skewed table than on the unskewed one. ``regimes``
+    says, for each thing a team may have at hand, after how many requests each check ``fires``, and which are alarming
+    ``already`` on the unskewed table, for the world has drifted. With a ``mitigation``, it is the case after that.
     """
 
     plant: str
-    skew: dict
+    skews: list[dict]
     scope: dict
     severity: float
     rows: int  # that differ from the unskewed table
     result: Result
     noticed: tuple[str, ...]
-    already: tuple[str, ...]
+    regimes: Mapping[str, dict] = field(default_factory=dict)
+    seed: int = 0
+    mitigation: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What was planted, without the severity."""
+        return self.plant.rpartition("@")[0]
 
     @property
     def verdict(self) -> str:
         return self.result.verdict
 
+    @property
+    def already(self) -> tuple[str, ...]:
+        """The checks that alarm on the unskewed table, with a replay."""
+        return tuple(self.regimes.get("with replay", {}).get("already", ()))
+
+    def fires(self, regime: str = "with replay") -> int | None:
+        """After how many requests the first check notices; None where none does."""
+        return min(self.regimes.get(regime, {}).get("fires", {}).values(), default=None)
+
+    def costs(self) -> dict[str, Cost]:
+        """What it did to each headline metric that was measured."""
+        found = {m: self.result.impact.get(m) for m in HEADLINE}
+        return {m: c for m, c in found.items() if c is not None}
+
+    @property
+    def needs(self) -> int | None:
+        """After how many labelled requests the first headline metric shows it on its own."""
+        return next((c.needs for c in self.costs().values()), None)
+
     def __str__(self):
         """One line for a log."""
-        costs = [c for m in HEADLINE if (c := self.result.impact.get(m)) is not None and c.delta is not None]
-        told = ", ".join(f"{c.metric} {c.delta:+.4f}" for c in costs[:2])
-        return (
-            f"{self.plant:<28} {self.rows:>9,} rows changed  {told}  noticed by {', '.join(self.noticed) or 'nothing'}"
-        )
+        told = ", ".join(f"{c.metric} {c.delta:+.4f}" for c in list(self.costs().values())[:2] if c.delta is not None)
+        seen = f"noticed by {', '.join(self.noticed) or 'nothing'}"
+        return f"{self.plant:<28} {self.rows:>9,} rows changed  {told}  {seen}"
 
 
 class Drill(tuple):
-    """The cells of a drill, a skew after the other, severities rising."""
+    """The cells of a drill, a skew after the other, severities rising; and the incident it was, where it was one."""
 
-    def __new__(cls, cells: Iterable[Cell] = ()):
-        return super().__new__(cls, cells)
+    def __new__(cls, cells: Iterable[Cell] = (), reported: Mapping[str, Any] | None = None):
+        self = super().__new__(cls, cells)
+        self.reported = dict(reported or {})
+        return self
 
     @property
     def verdict(self) -> str:
-        """The worst verdict of all cells."""
-        return str(max((Verdict[c.verdict] for c in self), default=Verdict.inconclusive))
+        """The worst verdict of all cells in which the skew is at work."""
+        return str(max((Verdict[c.verdict] for c in self if c.mitigation is None), default=Verdict.inconclusive))
 
     def to_frame(self) -> pd.DataFrame:
         """A row a cell: the matrix of skew x severity, with what it cost and what noticed."""
         rows = []
         for c in self:
-            costs = {m: c.result.impact.get(m) for m in HEADLINE}
-            row = {"skew": c.skew["skew"], "severity": c.severity, "rows": c.rows}
-            for m, cost in costs.items():
-                if cost is not None:
-                    row |= {m: cost.delta, f"{m}_low": cost.low, f"{m}_high": cost.high}
-            rows.append({**row, "noticed": ", ".join(c.noticed), "already": ", ".join(c.already)})
+            row = {"skew": c.name, "severity": c.severity, "mitigation": c.mitigation, "rows": c.rows}
+            for m, cost in c.costs().items():
+                row |= {m: cost.delta, f"{m}_low": cost.low, f"{m}_high": cost.high}
+            row |= {"noticed": ", ".join(c.noticed), "already": ", ".join(c.already)}
+            rows.append({**row, "fires": c.fires(), "needs": c.needs})
+        frame = pd.DataFrame(rows)
+        return frame if any(c.mitigation for c in self) else frame.drop(columns="mitigation", errors="ignore")
+
+    def blind_spots(self) -> pd.DataFrame:
+        """A row a skew, severity and regime: who notices first and when, what is lost, and when the metric would show it."""
+        rows = []
+        for c in self:
+            if c.mitigation is not None or not c.severity:
+                continue
+            costs = c.costs()
+            cost = next(iter(costs.values()), None)
+            for regime, found in c.regimes.items():
+                first = min(found["fires"].items(), key=lambda f: (f[1], f[0]), default=(None, None))
+                row = {"skew": c.name, "severity": c.severity, "regime": regime, "noticed": ", ".join(found["fires"])}
+                row |= {"first": first[0], "fires": first[1], "already": ", ".join(found["already"])}
+                row |= {"metric": cost and cost.metric, "cost": cost and cost.delta, "needs": c.needs}
+                rows.append(row)
         return pd.DataFrame(rows)
+
+    @property
+    def incident(self) -> dict[str, Any] | None:
+        """What was reported beside what was measured, over the seeds; see `skewkit.incidents`."""
+        return summary(self, **self.reported) if self.reported else None
 
     def plot(self):
         return plots.drill(self.to_frame())

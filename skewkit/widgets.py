@@ -11,7 +11,7 @@ from .drills import clean_case, planted_case
 from .metrics import NAMES
 from .pipeline import check, impact
 from .policy import read_policy
-from .records import SkewkitError, Verdict
+from .records import SkewkitError
 from .scenarios import scenario
 from .scope import Scope
 from .skews import SKEWS, make
@@ -103,9 +103,9 @@ class Explorer(w.VBox):
             was = self.steady[name]
             seen = (
                 "noticed"
-                if verdict > was
+                if verdict.alarm > was.alarm
                 else "alarms already, for the world has drifted"
-                if was > Verdict.ok
+                if was.alarm
                 else "silent"
             )
             words.append(f"<li><code>{name}</code>: <strong>{seen}</strong> ({verdict})</li>")

@@ -74,7 +74,7 @@ def test_the_commands_of_a_page_run(path, folder):
         values = checked(given([], pairs, takes), takes, words[2])
         if words[2] == "drill":
             cells = play("drill", **values)["drill"]
-            wanted = {"parity", "schema"} if SKEWS[cells[-1].skew["skew"]].whole else {"parity"}
+            wanted = {"parity", "schema"} if SKEWS[cells[-1].skews[0]["skew"]].whole else {"parity"}
             assert cells[0].noticed == () and wanted & set(cells[-1].noticed)
 
 

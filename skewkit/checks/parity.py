@@ -1,4 +1,7 @@
-"""Served against replayed, row against row by key. The rows are the same, so drift cannot enter."""
+"""Served against replayed, row against row by key. The rows are the same, so drift cannot enter.
+
+So is training, where its own requests were rebuilt from events: then what differs is at fault in training.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,18 @@ def parity(case: Case, policy):
     Numbers agree within the policy's tolerance, integers and categories exactly, nulls only with nulls. Last the fleet rule: the
     share of features of which more than ``fleet`` of the rows differ; it is one finding more and excuses none.
     """
-    if case.pairs is None:
-        return
-    pairs, level = case.pairs, policy.level(case)
+    for change, pairs in (("skew", case.pairs), ("training", case.past)):
+        if pairs is not None:
+            yield from _compare(change, pairs, case, policy)
+
+
+def _compare(change, pairs, case, policy):
+    level = policy.level(case)
 
     def share(statistic, k, n, feature=None):
         value = k / n if n else 0.0
         bounds = distance.share_bounds(k, n, level)
-        return Finding("parity", "skew", feature, statistic, value, "share of rows", n, *bounds)
+        return Finding("parity", change, feature, statistic, value, "share of rows", n, *bounds)
 
     before, after = pairs.tables
     yield share("missing_keys", pairs.missing, len(before))
@@ -34,4 +41,4 @@ def parity(case: Case, policy):
             compared += 1
             broken += agreement.differ > policy.fleet * agreement.n
     if compared:
-        yield Finding("parity", "skew", None, "fleet", broken / compared, "share of features", compared)
+        yield Finding("parity", change, None, "fleet", broken / compared, "share of features", compared)

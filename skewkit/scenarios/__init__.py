@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -114,7 +115,7 @@ class Scenario:
 
     def score(self, features: pd.DataFrame) -> np.ndarray:
         """The model's scores of a frame of the features, shape (n,)."""
-        return _score(self.model, features[list(self.roles.features)])
+        return scored(self.model, features[list(self.roles.features)])
 
     def _make(self):
         """Features and model, computed aside and renamed into place: two that make them at once do no harm."""
@@ -131,11 +132,8 @@ class Scenario:
             asked = table[self.roles.time]
             training = table[asked < self.cut].reset_index(drop=True)
             served = table[asked >= self.cut].reset_index(drop=True)
-            model = self._fitted(training)
-            held = training[self.roles.time] >= self.validation
-            before = self._fitted(training[~held])
-            training.loc[held, self.roles.prediction] = _score(before, training.loc[held, list(self.roles.features)])
-            served[self.roles.prediction] = _score(model, served[list(self.roles.features)])
+            training, model = self.refit(training, self.validation)
+            served[self.roles.prediction] = scored(model, served[list(self.roles.features)])
             training.to_parquet(aside / "training.parquet")
             served.to_parquet(aside / "replayed.parquet")
             skops.io.dump(model, aside / "model.skops")
@@ -146,12 +144,24 @@ class Scenario:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
+    def refit(self, training: pd.DataFrame, validation: pd.Timestamp):
+        """The model learnt from a training table, and that table with the scores of its offline validation.
+
+        They are scores of its rows from ``validation`` on, by a model that had not seen them.
+        """
+        held = training[self.roles.time] >= validation
+        before = self._fitted(training[~held])
+        scores = np.full(len(training), np.nan)
+        scores[held] = scored(before, training.loc[held, list(self.roles.features)])
+        return training.assign(**{self.roles.prediction: scores}), self._fitted(training)
+
     def _fitted(self, table):
         known = table[table[self.roles.label].notna()]
         return self.fit(known[list(self.roles.features)], known[self.roles.label])
 
 
-def _score(model, features):
+def scored(model, features: pd.DataFrame) -> np.ndarray:
+    """A fitted model's scores, shape (n,)."""
     return model.predict_proba(features)[:, 1] if hasattr(model, "predict_proba") else model.predict(features)
 
 
@@ -163,10 +173,20 @@ def cache() -> Path:
 _LOADED: dict[str, Scenario] = {}
 
 
-def scenario(name: str) -> Scenario:
-    """The world of this name, loaded once a process."""
+def scenario(name: str, **parameters) -> Scenario:
+    """The world of this name, loaded once a process. A simulated one takes its seed and its size as parameters."""
     if name not in NAMES:
         raise SkewkitError(f"scenario {name!r} was asked; there are {', '.join(NAMES)}")
-    if name not in _LOADED:
-        _LOADED[name] = import_module(f"{__name__}.{name}").world()
-    return _LOADED[name]
+    mark = f"{name} {sorted(parameters.items())}"
+    if mark not in _LOADED:
+        make = import_module(f"{__name__}.{name}").world
+        if unknown := set(parameters) - set(takes(name)):
+            known = ", ".join(takes(name)) or "no parameters"
+            raise SkewkitError(f"{name} was given {', '.join(sorted(unknown))}; it takes {known}")
+        _LOADED[mark] = make(**parameters)
+    return _LOADED[mark]
+
+
+def takes(name: str) -> tuple[str, ...]:
+    """The parameters of a world: none where it is real."""
+    return tuple(signature(import_module(f"{__name__}.{name}").world).parameters)

@@ -35,10 +35,11 @@ from . import Scenario
 from .flights import TRUSTED
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
-DAYS = 150  # of payments; the first 30 are history only
-BEGIN, VALIDATION, CUT, NOW = (START + pd.Timedelta(d, "D") for d in (30, 70, 110, 165))
+DAYS = 186  # of payments; the first 60 are history only, the rest whole weeks
+BEGIN, VALIDATION, CUT, NOW = (START + pd.Timedelta(d, "D") for d in (60, 102, 144, 201))
 MATURE = pd.Timedelta("30D")  # after which what nobody has reported counts as honest
 CATEGORIES = 10_000
+NICHE = 300  # a category begins as one of those less popular than this many
 FREQUENT = 200  # categories that earn a place in the vocabulary
 
 COUNTRIES = {  # share of accounts, monthly income at the median, how often cards are stolen, zones with their shares
@@ -68,8 +69,8 @@ INCOME_UNKNOWN = 0.2  # of accounts
 
 
 def world(seed: int = 0, events: int = 500_000) -> Scenario:
-    """The payments of five months as a scenario. Training: from the second month on, as far as labels had come at the end
-    of April; serving: the weeks after.
+    """The payments of half a year as a scenario. Training: from March on, as far as labels had come by the middle of May;
+    serving: the weeks after.
 
     ``events`` is how many payments there are, ``seed`` the seed of them all.
     """
@@ -114,8 +115,8 @@ def definitions(training: pd.DataFrame):
         "income": _filled("monthly_income", training),
         "category": Encoded(source="category_name", vocabulary=tuple(sorted(common))),
         "category_fraud": Rate(
-            of=Rolling(table="reports", by="category_name", value="one", how="sum", window="60D"),
-            over=Rolling(table="payments", by="category_name", value="one", how="sum", window="60D"),
+            of=Rolling(table="reports", by="category_name", value="one", how="sum", window="30D"),
+            over=Rolling(table="payments", by="category_name", value="one", how="sum", window="30D"),
             prior=FRAUD,
             weight=50,
         ),
@@ -149,7 +150,7 @@ def fit(features: pd.DataFrame, labels: pd.Series):
 
 
 def simulate(events: int, seed: int = 0) -> pd.DataFrame:
-    """About ``events`` payments of five months in order of time, fraud among them."""
+    """About ``events`` payments of half a year in order of time, fraud among them."""
     rng = np.random.default_rng(seed)
     accounts = _accounts(max(200, events // EVENTS_PER_ACCOUNT), rng)
     kinds = _categories(rng)
@@ -196,7 +197,8 @@ def _accounts(n, rng):
 def _categories(rng):
     """What is bought: how popular, since which day, at what price, and how easily it is sold again."""
     rank = rng.permutation(CATEGORIES) + 1.0
-    since = np.where(rng.random(CATEGORIES) < 1 / 7, rng.uniform(0, DAYS, CATEGORIES), 0.0)
+    new = (rank > NICHE) & (rng.random(CATEGORIES) < 1 / 7)
+    since = np.where(new, rng.uniform(0, DAYS, CATEGORIES), 0.0)
     return pd.DataFrame(
         {
             "popular": rank**-1.0,
@@ -306,16 +308,8 @@ def _report(table, rng):
 
 def _reports(payments):
     """Each report of fraud, known when it is made."""
-    there = payments[payments["reported"].notna()]
-    return pd.DataFrame(
-        {
-            "known": there["reported"],
-            "happened": there["asked"],
-            "category_name": there["category_name"],
-            "paid": there["paid"],
-            "one": 1.0,
-        }
-    ).reset_index(drop=True)
+    names = {"reported": "known", "asked": "happened", "category_name": "category_name", "paid": "paid", "one": "one"}
+    return payments.dropna(subset=["reported"])[list(names)].rename(columns=names).reset_index(drop=True)
 
 
 def _utc(wall: pd.Series, zones: np.ndarray) -> pd.Series:
