@@ -5,7 +5,7 @@ BIN := .venv/bin
 SKEWKIT := $(BIN)/skewkit
 RUNS ?= runs/drill
 
-.PHONY: setup drill test lab data lint size lock clean
+.PHONY: setup drill incidents test lab data lint size lock clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.ready
@@ -30,6 +30,14 @@ drill: setup
 	echo "exit code $$code"; \
 	echo; $(SKEWKIT) status --runs $(RUNS); \
 	echo; echo "drill and both checks: $$(( $$(date +%s) - begun )) s"
+
+# Every reported failure played over five seeds, two at a time, and the table of what was reported and measured.
+incidents: setup
+	@begun=$$(date +%s); mkdir -p runs/incidents; \
+	ls notebooks/params/incidents/*.yaml | xargs -P 2 -I FILE sh -c \
+	  'name=$$(basename FILE .yaml); $(SKEWKIT) run drill -f FILE --runs runs/incidents/$$name > runs/incidents/$$name.log 2>&1; \
+	   code=$$?; case $$code in 0|3|4|5) ;; *) echo "$$name failed with exit code $$code: runs/incidents/$$name.log" >&2;; esac'; \
+	$(BIN)/python -m skewkit.incidents runs/incidents && echo "in $$(( $$(date +%s) - begun )) s"
 
 test: setup
 	$(BIN)/python -m pytest

@@ -41,7 +41,8 @@ def drill(
     told=lambda cell: None,
     seeds: Sequence[int] = (),
     simulated: Mapping[str, Any] | None = None,
-    mitigation: str = "",
+    mitigations: Sequence[str] = (),
+    segments: Sequence[str] = (),
     incident: Mapping[str, Any] | None = None,
 ) -> Drill:
     """Each skew planted in the served table of a world at each severity, and examined.
@@ -54,7 +55,8 @@ def drill(
     that many requests.
 
     With ``seeds`` all of it is done once a seed, which also seeds a simulated world; ``simulated`` holds that world's other
-    parameters. ``mitigation`` (see `skewkit.mitigation`) is done to the worst of each skew, as one cell more.
+    parameters. Each of the ``mitigations`` (see `skewkit.mitigation`) is done to the worst of each skew, as one cell more.
+    ``segments`` are the columns within which costs are measured, if not the world's own.
     ``incident`` says what was reported and where to look for it; see `Drill.incident`.
     """
     policy = policy or read_policy()
@@ -68,10 +70,10 @@ def drill(
     scopes = sorted((replace(scope, share=s) for s in severities), key=lambda s: s.share)  # refused before any work
     cells = []
     for number in list(seeds) or [seed]:
-        ground = Ground(_world(world, number, simulated), policy, sample, number, draws)
+        ground = Ground(_world(world, number, simulated), policy, sample, number, draws, tuple(segments))
         for skews in plants:
             name = _named(skews, plants, number if len(seeds) > 1 else None)
-            for cell in ground.cells(name, skews, scopes, mitigation):
+            for cell in ground.cells(name, skews, scopes, mitigations):
                 cells.append(cell)
                 told(cell)
     return Drill(cells, incident)
@@ -101,6 +103,7 @@ class Ground:
     sample: int = 0
     seed: int = 0
     draws: int = DRAWS
+    segments: tuple[str, ...] = ()
 
     @property
     def replay(self) -> Scenario | None:
@@ -108,7 +111,7 @@ class Ground:
 
     @cached_property
     def clean(self) -> Case:
-        return clean_case(self.world, self.sample)
+        return clean_case(self.world, self.sample, self.segments)
 
     @cached_property
     def unskewed(self) -> pd.DataFrame:
@@ -123,9 +126,9 @@ class Ground:
         return self._examined(self.clean)
 
     def cells(
-        self, name: str, skews: tuple[Skew, ...], scopes: Sequence[Scope], mitigation: str = ""
+        self, name: str, skews: tuple[Skew, ...], scopes: Sequence[Scope], mitigations: Sequence[str] = ()
     ) -> Iterable[Cell]:
-        """The skews at each severity that they can have, and what a mitigation makes of the worst."""
+        """The skews at each severity that they can have, and what each mitigation makes of the worst."""
         there = [s for s in scopes if s.share in (0, 1) or not any(one.whole for one in skews)]
         if not there:
             allowed(skews, scopes[-1].share)
@@ -135,14 +138,13 @@ class Ground:
                 whole = everywhere(self.unskewed, skews, self.clean.roles, self.replay, self.seed)
             planted = planted_case(self.clean, self.unskewed, skews, scope, self.replay, self.seed, whole)
             yield self._cell(f"{name}@{scope.share:g}", skews, scope, planted, self._examined(planted))
-        if mitigation:
-            before, after = mitigated(
-                mitigation, self.clean, planted, skews, scope, self.replay, self.policy, self.seed
-            )
-            if before is not planted:
+        shown = planted
+        for how in mitigations:
+            before, after = mitigated(how, self.clean, planted, skews, scope, self.replay, self.policy, self.seed)
+            if len(before.served) < len(shown.served):
                 yield self._cell(f"{name}@{scope.share:g}, later half", skews, scope, before, self._examined(before))
-            plant = f"{name}@{scope.share:g}, {mitigation}"
-            yield self._cell(plant, skews, scope, after, self._examined(after), mitigation)
+                shown = before
+            yield self._cell(f"{name}@{scope.share:g}, {how}", skews, scope, after, self._examined(after), how)
 
     def _examined(self, case):
         return examine(case, self.policy, self.seed, self.draws)
@@ -156,7 +158,7 @@ class Ground:
         return Cell(plant, told, scope.to_dict(), scope.share, rows, result, seen, regimes, self.seed, mitigation)
 
 
-def clean_case(world: Scenario | Case, sample: int = 0) -> Case:
+def clean_case(world: Scenario | Case, sample: int = 0, segments: tuple[str, ...] = ()) -> Case:
     """A world's tables with nothing wrong: served is what the training code computes."""
     if isinstance(world, Case):
         frame = (world.replayed or world.served).frame()
@@ -168,6 +170,7 @@ def clean_case(world: Scenario | Case, sample: int = 0) -> Case:
     training, replayed = world.tables
     world.score(replayed.head(1))  # a model that cannot score is an error here, and no quiet lack of costs
     roles = {f: getattr(world.roles, f) for f in world.roles.__dataclass_fields__}
+    roles["segments"] = segments or world.roles.segments
     case = compare(training, replayed, replayed, model=world.score, task=world.task, sample=sample, **roles)
     return _clean(case, case.replayed.frame())
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,12 +41,17 @@ def summary(
     first = [c for c in cells if c.name.partition(" #")[0] == cells[0].name.partition(" #")[0]]
     worst = [c for c in first if c.severity == max(c.severity for c in first)]
     planted = {c.seed: c for c in worst if c.mitigation is None}  # the later of two: over the requests that were mended
-    mended = {c.seed: c for c in worst if c.mitigation is not None}
+    mended = {
+        how: {c.seed: c for c in worst if c.mitigation == how}
+        for how in dict.fromkeys(c.mitigation for c in worst)
+        if how
+    }
+    first_mended = next(iter(mended.values()), {})
 
     def cost(cell):
         return cell.result.impact.get(metric, segment=segment) if cell else None
 
-    pairs = [(cost(planted[seed]), cost(mended.get(seed))) for seed in planted]
+    pairs = [(cost(planted[seed]), cost(first_mended.get(seed))) for seed in planted]
     values = [_value(measure, *pair) for pair in pairs]
     known = [v for v in values if v is not None]
     low, high = (min(figure) * (1 / ABOUT), max(figure) * ABOUT) if figure and min(figure) > 0 else _negative(figure)
@@ -64,8 +72,7 @@ def summary(
         "low": low,
         "high": high,
         "landed": None if low is None or mean is None else bool(low <= mean <= high),
-        "mitigation": next((c.mitigation for c in mended.values()), None),
-        "mitigated": _mean([c.delta for _, c in pairs if c]),
+        "mitigated": {how: _mean([cost(c).delta for c in by.values() if cost(c)]) for how, by in mended.items()},
         "offline": _offline(worst, metric),
         "noticed": sorted({n for c in plain for n in c.noticed}),
         "fires": _most([c.fires("with events") for c in plain]),
@@ -112,3 +119,45 @@ def _offline(cells, metric):
     return _mean(
         [c.result.impact.get(metric, "offline").before for c in cells if c.result.impact.get(metric, "offline")]
     )
+
+
+def table(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The incidents of these results, by the names of their files, as a table in Markdown."""
+    head = ("incident", "reported", "measured, mean and span over the seeds", "lands", "mended",
+            "requests until a check fires: alone, and with replay or events", "until the metric shows it", "offline")  # fmt: skip
+    lines = [head, ["---"] * len(head)]
+    for name, result in results.items():
+        one = result["incident"]
+        lands = {None: "", True: "yes", False: "no"}[one["landed"]]
+        mended = ", ".join(f"{how}: {_signed(value)}" for how, value in one["mitigated"].items())
+        fires = f"{_count(one['fires_alone'])}, {_count(one['fires'])}"
+        offline = "" if one["offline"] is None else f"{one['offline']:.3f}"
+        lines.append((name, one["reported"], _measured(one), lands, mended, fires, _count(one["needs"]), offline))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _measured(one):
+    if one["mean"] is None:
+        return "nothing to measure"
+    unit = {"change": "{:+.4f}", "relative": "{:+.1%}", "remaining": "{:.0%} left"}[one["measure"]]
+    where = f" where {one['segment']}" if one["segment"] else ""
+    mean, low, high = (unit.format(one[n]) for n in ("mean", "from", "to"))
+    return f"{one['metric']}{where} {mean} ({low} to {high})"
+
+
+def _signed(value):
+    return "" if value is None else f"{value:+.4f}"
+
+
+def _count(number):
+    return "never" if number is None else f"{number:,}"
+
+
+if __name__ == "__main__":
+    found = {p.name: p / "latest" / "result.json" for p in sorted(Path(sys.argv[1]).iterdir()) if p.is_dir()}
+    made = {name: json.loads(path.read_text("utf-8")) for name, path in found.items() if path.exists()}
+    print(table(made))
+    figures = [r["incident"]["landed"] for r in made.values() if r["incident"]["landed"] is not None]
+    print(f"\n{sum(figures)} of the {len(figures)} that bear a figure land; {len(made)} incidents were played")
+    if lost := sorted(set(found) - set(made)):
+        sys.exit(f"no result: {', '.join(lost)}")

@@ -22,8 +22,9 @@ HOWS = {
     "undo": "what was served is turned back",
     "last_good": "the newest version of the table that the checks pass is read",
     "retrain": "the next model learns from training and the logged requests together",
-    "retrain, then recompute": "the same, and the service computes by training's definitions again",
+    "retrain on the log": "the next model learns from the logged requests alone",
 }
+HOWS |= {f"{h}, then recompute": f"{HOWS[h]}; then the service computes right again" for h in HOWS if "retrain" in h}
 
 
 def mitigated(
@@ -45,7 +46,7 @@ def mitigated(
     if how not in HOWS:
         raise SkewkitError(f"mitigation {how!r} was asked; there are {'; '.join(HOWS)}")
     if how.startswith("retrain"):
-        return _retrained(clean, planted, world, fixed="recompute" in how)
+        return _retrained(clean, planted, world, alone="on the log" in how, fixed="recompute" in how)
     if how == "undo":
         frame = undo(planted.served.frame(), skew, scope, clean.roles, seed)
     elif how == "last_good":
@@ -80,8 +81,8 @@ def _last_good(clean, planted, policy):
     raise NotApplicable("no version of the table passes the checks; recompute it")
 
 
-def _retrained(clean, planted, world, fixed):
-    """The earlier half of the labelled requests joined to training, and what the new model makes of the later half."""
+def _retrained(clean, planted, world, alone, fixed):
+    """The earlier half of the labelled requests, joined to training or alone, and what a model of them makes of the rest."""
     if world is None:
         raise NotApplicable("retraining needs a scenario, which says how its model is fitted")
     roles, features = clean.roles, list(clean.roles.features)
@@ -91,7 +92,7 @@ def _retrained(clean, planted, world, fixed):
     earlier, later = known & (log[roles.time] < middle), (known & (log[roles.time] >= middle)).to_numpy()
     training = world.tables[0]
     wanted = [c for c in training if c in log]
-    joined = pd.concat([training[wanted], log.loc[earlier, wanted]], ignore_index=True)
+    joined = pd.concat([training[wanted][: 0 if alone else None], log.loc[earlier, wanted]], ignore_index=True)
     since = log.loc[earlier, roles.time].quantile(0.8)
     joined, model = world.refit(joined, since)
     right = clean.replayed.frame()
