@@ -147,6 +147,8 @@ class Ground:
             yield self._cell(f"{name}@{scope.share:g}, {how}", skews, scope, after, self._examined(after), how)
 
     def _examined(self, case):
+        if case is self.clean and "steady" in self.__dict__:
+            return self.steady
         return examine(case, self.policy, self.seed, self.draws)
 
     def _cell(self, plant, skews, scope, case, result, mitigation=None):
