@@ -195,6 +195,7 @@ def _(d: DaysSince, raw, requests, when, lines):
 
 @value.register
 def _(d: Latest, raw, requests, when, lines):
+    _needs(d, raw[d.table], "value")
     return _at(raw[d.table][d.value].to_numpy(float), _newest(d, raw, requests, when, lines), np.nan)
 
 
@@ -240,11 +241,16 @@ def _timeline(d: AsOf, raw, lines, column):
     events = raw[d.table]
     if column not in events:
         raise SkewkitError(f"clock={d.clock!r} needs the column {column!r} of {d.table}; it has {', '.join(events)}")
-    if d.by not in events:
-        raise SkewkitError(f"by={d.by!r} needs a column of {d.table} of that name; it has {', '.join(events)}")
+    _needs(d, events, "by")
     if (d.table, d.by, column) not in lines:
         lines[d.table, d.by, column] = Timeline(events[d.by], nanoseconds(events[column]))
     return lines[d.table, d.by, column]
+
+
+def _needs(d: AsOf, events, knob):
+    """Refuse a knob that names a column which the events have not."""
+    if (name := getattr(d, knob)) not in events:
+        raise SkewkitError(f"{knob}={name!r} needs a column of {d.table} of that name; it has {', '.join(events)}")
 
 
 def _as_of(d: AsOf, requests, when):
@@ -271,6 +277,7 @@ def _newest(d: AsOf, raw, requests, when, lines):
 def _window(d: Rolling | Normalized, raw, requests, until, lines):
     """What lies in the window that ends at ``until``."""
     events, who = raw[d.table], requests[d.by]
+    _needs(d, events, "value")
     begin = np.full(len(until), NEVER)
     if d.window != GLOBAL:  # code that leaks sees further, and no less of the past
         begin = before(until, duration(d.window, "window") + duration(d.horizon, "horizon"))

@@ -15,7 +15,7 @@ import skewkit as sk
 from skewkit import examples
 from skewkit.drills import differing
 from skewkit.engines import same
-from skewkit.features import Rolling, evaluate, turn
+from skewkit.features import Rate, Rolling, evaluate, turn
 from skewkit.injection import everywhere, turned
 from skewkit.policy import read_policy
 from skewkit.records import NotApplicable, Roles, SkewkitError, Verdict
@@ -1075,3 +1075,97 @@ def test_an_order_of_columns_is_described_and_judged_when_the_policy_says_so(tab
         found = sk.check(case, policy)
         (skewed,) = [f for f in found if f.statistic == "reordered" and f.change == "skew"]
         assert skewed.value == 1 and found.by_check()["schema"] == getattr(Verdict, verdict)
+
+
+def test_rate_definition_by_hand():
+    """One in four is one to three, three in four are three to one; all have no rest, and null stays null."""
+    rates = [0.0, 0.25, 0.5, 0.75, 1.0, np.nan]
+    odds = column(rates, make("rate_definition", how="odds"))
+    np.testing.assert_allclose(odds, [0, 1 / 3, 1, 3, np.nan, np.nan], rtol=1e-15)
+    failed = column(rates, make("rate_definition", how="complement"))
+    np.testing.assert_array_equal(failed, [1, 0.75, 0.5, 0.25, 0, np.nan])
+
+
+def test_odds_agree_with_scipy(table):
+    """Their logarithm is the logit."""
+    from scipy.special import logit
+
+    served = plant(table, make("rate_definition", how="odds", features=["refused"]))["refused"]
+    there = table["refused"] > 0
+    assert np.allclose(np.log(served[there]), logit(table["refused"][there])) and (served[~there] == 0).all()
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.5], [-0.1, 0.5], [0.5, np.inf], [0, 1], ["0.5", "1"]], ids=str)
+def test_what_is_no_rate_is_refused(values):
+    """Beyond 0 to 1, whole numbers and text are no rates; nothing is read into them."""
+    with pytest.raises(NotApplicable, match="no column of floats from 0 to 1"):
+        column(values, make("rate_definition", how="odds"))
+
+
+def test_a_flag_is_a_rate_only_where_it_is_named():
+    """0 and 1 are shares of one; but a flag among the features is most likely none."""
+    frame = pd.DataFrame({"k": range(3), "flag": [0.0, 1, 1], "rate": [0.0, 0.5, 1]})
+    skew, roles = make("rate_definition", how="complement"), Roles(key="k", features=("flag", "rate"))
+    assert skew.acts_on(frame, roles) == ("rate",)
+    assert sk.inject(frame, replace(skew, features=("flag",)), roles=roles)["flag"].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, "needs how="),
+        ({"how": "ratio"}, "odds, complement"),
+        ({"how": "odds", "setting": "prior", "serving": 1}, "needs how="),
+        ({"setting": "prior"}, "together"),
+        ({"serving": 3}, "needs how="),
+        ({"setting": "per", "serving": "rest"}, "there are prior"),
+        ({"setting": "weight", "serving": -1}, "not negative"),
+        ({"setting": "weight", "serving": "7D"}, "finite number"),
+        ({"setting": "window", "serving": 7, "features": ["x"]}, "it is text"),
+        ({"setting": "window", "serving": "0D", "features": ["x"]}, "longer than 0"),
+        ({"setting": "window", "serving": "7D"}, "give features="),
+    ],
+    ids=str,
+)
+def test_an_impossible_rate_definition_is_refused(wrong, said):
+    """The error says which parameters go together, and what each takes."""
+    with pytest.raises(SkewkitError, match=said):
+        make("rate_definition", **wrong)
+
+
+def test_a_setting_needs_a_pipeline(table):
+    """A table does not know what a rate was counted from."""
+    with pytest.raises(NotApplicable, match="only a pipeline"):
+        plant(table, make("rate_definition", features=["refused"], setting="weight", serving=0))
+
+
+def test_the_odds_of_a_pipeline_are_those_of_the_table(payments):
+    """Counts over the rest, and the rate over one less the rate: the same to the last digits, null in the same rows."""
+    few = payments.tables[1]
+    skew = make("rate_definition", features=["pace", "category_fraud"], how="odds")
+    assert turned(skew, payments.roles, payments) == skew.features
+    knob, plain = everywhere(few, skew, payments.roles, payments), everywhere(few, skew, payments.roles)
+    assert (few["pace"] == 1).any()
+    for f in skew.features:
+        np.testing.assert_allclose(knob[f], plain[f], rtol=1e-12)
+
+
+def test_the_settings_of_a_rate_by_hand():
+    """Two of five drawn towards 0.1 by ten: 3 of 15; by none 2 of 5; in a window of two hours 1 of 2."""
+    times = pd.date_range("2024-01-01T01:00Z", periods=5, freq="h")
+    events = pd.DataFrame({"who": "a", "bad": [1.0, 0, 0, 0, 1], "one": 1.0, "known": times})
+    read = {"table": "events", "by": "who", "how": "sum", "window": "1D"}
+    rate = Rate(of=Rolling(**read, value="bad"), over=Rolling(**read, value="one"), prior=0.1, weight=10)
+    asked = pd.DataFrame({"who": ["a"], "asked": times[-1:]})
+
+    def served(**skew):
+        knobs = make("rate_definition", features=["f"], **skew).knobs()
+        return evaluate({"f": turn(rate, **knobs)}, {"events": events}, asked, "asked")["f"][0]
+
+    assert evaluate({"f": rate}, {"events": events}, asked, "asked")["f"][0] == pytest.approx(3 / 15)
+    assert served(setting="weight", serving=0) == pytest.approx(2 / 5)
+    assert served(setting="prior", serving=0.4) == pytest.approx(6 / 15)
+    assert served(setting="window", serving="2h") == pytest.approx((1 + 1) / 12)
+    assert served(how="odds") == pytest.approx(3 / 12)
+    with pytest.raises(SkewkitError, match="no_such"):
+        served(setting="value", serving="no_such")
