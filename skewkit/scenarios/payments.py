@@ -111,7 +111,7 @@ def definitions(training: pd.DataFrame):
     common = fortnight["category_name"].value_counts().index[:FREQUENT]
     return {
         "amount": Column(source="paid"),
-        "amount_usual": Normalized(of=Column(source="paid"), window="30D", **mine),
+        "amount_usual": Normalized(of=Column(source="paid"), window="30D", fitted=CUT.isoformat(), **mine),
         "income": _filled("monthly_income", training),
         "category": Encoded(source="category_name", vocabulary=tuple(sorted(common))),
         "category_fraud": Rate(
