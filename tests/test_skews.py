@@ -269,12 +269,12 @@ PAYMENTS = [
     make("rate_definition", features=["category_fraud"], setting="value", serving="paid"),
     make("misjoin", features=["count_24h", "last_amount"]),
     make("misjoin", features=["income"], how="neighbour"),
-    make("misjoin", features=["category_fraud"], by="channel_name"),
+    make("misjoin", features=["count_24h"], by="country_name"),
     make("misjoin", features=["monthly_income"], entity="account"),
     make("leakage", features=["count_1h", "sum_24h"], horizon="1h"),
     make("leakage", features=["amount"], horizon="1D"),
     make("schema_change", features=["amount", "sum_24h"], how="swapped"),
-    make("schema_change", features=["category", "channel"], how="reordered"),
+    make("schema_change", features=["category"], how="retyped"),
     make("broken_header", features=["income"]),
     make("rollback", features=["pace"], default=0),
     make("missing_fill", features=["income", "typing"]),
@@ -431,11 +431,10 @@ def test_a_table_leaks_less_than_the_pipeline(payments):
 
 
 def test_scaling_again_in_the_table_orders_as_fitting_once(payments):
-    """What a moving window scaled is only nearly scaled anew: the ranks within an account correlate at 0.8 or more."""
+    """What a moving window scaled is only nearly scaled anew: the ranks correlate at 0.8 or more."""
     skew = make("normalization_window", features=["amount_usual"], serving="global", entity="account")
     rows = payments.tables[1]
     knob, plain = both_routes(skew, payments, rows)
-    print(knob["amount_usual"].isna().sum(), knob["amount_usual"].corr(plain["amount_usual"], method="spearman"))
     assert knob["amount_usual"].corr(plain["amount_usual"], method="spearman") > 0.8
 
 

@@ -74,8 +74,10 @@ def world(seed: int = 0, events: int = 500_000) -> Scenario:
 
     ``events`` is how many payments there are, ``seed`` the seed of them all.
     """
-    if events < 20_000:
-        raise SkewkitError(f"events={events} was asked of payments; give 20000 or more, or there is too little fraud")
+    if not isinstance(events, int) or isinstance(events, bool) or events < 20_000:
+        raise SkewkitError(f"events={events!r} was asked of payments; give 20000 or more, or there is too little fraud")
+    if not isinstance(seed, int) or seed < 0:
+        raise SkewkitError(f"seed={seed!r} was asked of payments; it is a whole number from 0")
     payments = simulate(events, seed)
     requests = payments[payments["asked"] >= BEGIN].reset_index(drop=True)
     made = definitions(requests[requests["asked"] < CUT])
