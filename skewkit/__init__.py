@@ -31,6 +31,7 @@ _HOME = {
     "examples": "",
     "impact": "pipeline",
     "inject": "injection",
+    "own": "load",
     "read_policy": "policy",
     "scenario": "scenarios",
     "skews": "",

@@ -23,6 +23,7 @@ FEATURES = (
     "recent_count",
     "income",
     "city",
+    "refused",
     "typing",
 )
 ROLES = Roles(
@@ -37,11 +38,11 @@ ROLES = Roles(
 
 
 def table(rows: int = 2_000, seed: int = 0) -> pd.DataFrame:
-    """Card payments over thirty days across a change of clocks, shape (rows, 20), without a null.
+    """Card payments over thirty days across a change of clocks, shape (rows, 21), without a null.
 
     ``merchant`` is a code with -1 for unknown, ``country`` and ``city`` are names; ``last`` is the account's earlier
     purchase. ``income`` is MEAN_INCOME where it is not known, ``typing`` (keys a second) is what a ``device``
-    recorded.
+    recorded; ``refused`` is the share of the account's earlier payments that were.
     """
     rng = np.random.default_rng(seed)
     asked = pd.Series(
@@ -72,5 +73,6 @@ def table(rows: int = 2_000, seed: int = 0) -> pd.DataFrame:
             "device": rng.choice(["old", "new"], rows, p=[0.7, 0.3]),
             "fraud": fraud,
             "score": np.clip(0.05 + 0.3 * (amount > 60) + rng.normal(0, 0.05, rows), 0, 1),
+            "refused": rng.binomial(20, 0.1, rows) / 20,
         }
     )

@@ -18,9 +18,10 @@ import pandas as pd
 
 from .records import SkewkitError
 from .scope import coin
-from .timeline import NEVER, Timeline, before, days_between, duration, local, nanoseconds, part, refreshed
+from .timeline import NEVER, Timeline, after, before, days_between, duration, local, nanoseconds, part, refreshed
 
 GLOBAL = "global"
+FOREVER = np.iinfo("i8").max  # in nanoseconds
 CLOCKS = ("ingestion", "event", "stream")
 
 
@@ -84,10 +85,11 @@ class LocalTime(Definition):
 
 @dataclass(frozen=True, kw_only=True)
 class DaysSince(AsOf):
-    """Midnights, in ``zone`` or the zone that ``zone_in`` names, between the newest event and the time in ``source``."""
+    """Midnights between the newest event and the time in ``source``: in ``zone``, or the zone that the column ``zone_in``
+    names, or in UTC."""
 
     source: str
-    zone: str = "UTC"
+    zone: str = ""
     zone_in: str = ""
 
 
@@ -189,12 +191,13 @@ def _(d: DaysSince, raw, requests, when, lines):
     row = _newest(d, raw, requests, when, lines)
     moments = nanoseconds(raw[d.table]["known" if d.clock == "ingestion" else "happened"])
     newest = pd.Series(pd.to_datetime(_at(moments, row, NEVER), utc=True), index=requests.index)
-    z = d.zone or requests[d.zone_in]
+    z = d.zone or (requests[d.zone_in] if d.zone_in else "UTC")
     return days_between(local(requests[d.source], z), local(newest, z)).to_numpy(float)
 
 
 @value.register
 def _(d: Latest, raw, requests, when, lines):
+    _needs(d, raw[d.table], "value")
     return _at(raw[d.table][d.value].to_numpy(float), _newest(d, raw, requests, when, lines), np.nan)
 
 
@@ -230,6 +233,8 @@ def _(d: Normalized, raw, requests, when, lines):
     until = _as_of(d, requests, when)
     plain = value(d.of, raw, requests, until, lines)
     if d.window == GLOBAL:
+        if not d.fitted:
+            raise SkewkitError(f"window={GLOBAL!r} was asked; it needs fitted=, the time at which training ended")
         until = np.full(len(requests), nanoseconds([d.fitted])[0])
     window = _window(d, raw, requests, until, lines)
     return (plain - window.mean) / np.where(window.deviation == 0, 1.0, window.deviation)
@@ -240,11 +245,16 @@ def _timeline(d: AsOf, raw, lines, column):
     events = raw[d.table]
     if column not in events:
         raise SkewkitError(f"clock={d.clock!r} needs the column {column!r} of {d.table}; it has {', '.join(events)}")
-    if d.by not in events:
-        raise SkewkitError(f"by={d.by!r} needs a column of {d.table} of that name; it has {', '.join(events)}")
+    _needs(d, events, "by")
     if (d.table, d.by, column) not in lines:
         lines[d.table, d.by, column] = Timeline(events[d.by], nanoseconds(events[column]))
     return lines[d.table, d.by, column]
+
+
+def _needs(d: AsOf, events, knob):
+    """Refuse a knob that names a column which the events have not."""
+    if (name := getattr(d, knob)) not in events:
+        raise SkewkitError(f"{knob}={name!r} needs a column of {d.table} of that name; it has {', '.join(events)}")
 
 
 def _as_of(d: AsOf, requests, when):
@@ -256,10 +266,8 @@ def _as_of(d: AsOf, requests, when):
     ttl = duration(d.ttl, "ttl")
     seen = when[refreshed(requests[d.by], when, ttl)] if ttl else when
     seen = before(seen, duration(d.lag, "lag"))
-    own = (
-        0 if d.clock == "ingestion" else 1
-    )  # by the clock of events, the one that is asked about happens when it is asked
-    return np.where(seen > NEVER, seen + duration(d.horizon, "horizon") - own, NEVER)
+    # by the clock of events, the one that is asked about happens when it is asked
+    return before(after(seen, duration(d.horizon, "horizon")), 0 if d.clock == "ingestion" else 1)
 
 
 def _newest(d: AsOf, raw, requests, when, lines):
@@ -271,20 +279,28 @@ def _newest(d: AsOf, raw, requests, when, lines):
 def _window(d: Rolling | Normalized, raw, requests, until, lines):
     """What lies in the window that ends at ``until``."""
     events, who = raw[d.table], requests[d.by]
+    _needs(d, events, "value")
     begin = np.full(len(until), NEVER)
+    length = min(_length(d) + duration(d.horizon, "horizon"), FOREVER)
     if d.window != GLOBAL:  # code that leaks sees further, and no less of the past
-        begin = before(until, duration(d.window, "window") + duration(d.horizon, "horizon"))
+        begin = before(until, length)
     values = events[d.value].to_numpy(float)
     weights = _weights(d, len(values))
     if d.clock != "stream":
         line = _timeline(d, raw, lines, "known" if d.clock == "ingestion" else "happened")
         return line.window(who, begin, until, values, weights)
     came, happened = (nanoseconds(events[c]) for c in ("known", "happened"))
-    known = [duration(w, "watermark") for w in (d.watermark, d.window) if w and w != GLOBAL]
-    values = np.where(came - happened <= min(known, default=came.max()), values, np.nan)
+    latest = min(length, duration(d.watermark, "watermark") if d.watermark else FOREVER)
+    counts = (came > NEVER) & (happened > NEVER) & (came <= after(happened, latest))
+    values = np.where(counts, values, np.nan)
     arrived = _timeline(d, raw, lines, "known").window(who, np.full(len(until), NEVER), until, values, weights)
     expired = _timeline(d, raw, lines, "happened").window(who, np.full(len(until), NEVER), begin, values, weights)
     return arrived.without(expired)
+
+
+def _length(d: Rolling | Normalized) -> int:
+    """How long a window is, in nanoseconds."""
+    return FOREVER if d.window == GLOBAL else duration(d.window, "window")
 
 
 def _weights(d: AsOf, events):
@@ -314,7 +330,7 @@ def turn(definition: Definition, **knobs: Any) -> Definition:
         takes = {name: {k: v for k, v in rest.items() if k in knobs_of(d)} for name, d in parts.items()}
         if isinstance(definition, Rate) and "window" in rest:
             for name in parts:
-                if duration(parts[name].window, "window") < max(duration(d.window, "window") for d in parts.values()):
+                if _length(parts[name]) < max(map(_length, parts.values())):
                     del takes[name]["window"]
         if lost := [k for k in rest if not any(k in t for t in takes.values())]:
             names = ", ".join(sorted(knobs_of(definition)))

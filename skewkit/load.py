@@ -6,6 +6,7 @@ import glob
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,26 @@ def compare(
         _refuse(tables, roles, cost)
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
     return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs)
+
+
+def own(**tables: Any) -> Case:
+    """A case to drill in, from a table of your own: the parameters of `compare`, of which ``served`` and ``key`` must be
+    given.
+
+    ``served`` is the log to plant in, taken to be clean. Without ``replayed`` or ``replay`` it stands for its own replay,
+    and without ``training`` for that as well. No file is written to.
+    """
+    takes = tuple(signature(compare).parameters)
+    if unknown := [n for n in tables if n not in takes]:
+        raise SkewkitError(f"tables was given {', '.join(map(repr, unknown))}; it takes {', '.join(takes)}")
+    given = {n: t for n, t in tables.items() if n not in ("training", "served", "replayed") or not _absent(t)}
+    served = given.get("served", given.get("replayed"))
+    if served is None:
+        raise SkewkitError(f"tables was given {', '.join(given) or 'nothing'}; give served, the table to plant in")
+    if not given.get("key"):
+        raise SkewkitError("a drill chooses requests by their key; give key=, the column that names each request")
+    again = {} if given.get("replay") else {"replayed": served}
+    return compare(**{"training": served, "served": served, **again, **given})
 
 
 def _absent(source) -> bool:

@@ -139,9 +139,10 @@ def checked(values: Mapping[str, Any], takes: Mapping[str, Parameter], notebook:
                     expand(text)
                 except SkewkitError as e:
                     raise Refused(f"{notebook}: {name}: {e}") from None
-        if name == "model" and value:
+        model = value.get("model") if name == "tables" else value if name == "model" else None
+        if model and isinstance(model, str):
             try:
-                kind(value)
+                kind(model)
             except SkewkitError as e:
                 raise Refused(f"{notebook}: {e}") from None
         if name == "replay" and value and not dotted(value):

@@ -90,6 +90,12 @@ def before(times: np.ndarray, length: int) -> np.ndarray:
     return np.where(times < NEVER + length, NEVER, times - length)
 
 
+def after(times: np.ndarray, length: int) -> np.ndarray:
+    """The moments ``length`` nanoseconds later; after a missing time NEVER, and after the last there is, the last."""
+    last = np.iinfo("i8").max
+    return np.where(times == NEVER, NEVER, np.where(times > last - length, last, times + length))
+
+
 class Timeline:
     """Events of many entities, sorted once, to be asked what was known of an entity at a moment.
 

@@ -34,6 +34,12 @@ def few(flights):
     return flights.tables[1].sample(3_000, random_state=0).sort_index()
 
 
+@pytest.fixture(scope="session")
+def payments():
+    """A small world of payments, simulated."""
+    return sk.scenario("payments", events=20_000)
+
+
 @pytest.fixture
 def folder(tmp_path, table, monkeypatch):
     """A folder with training, served (clocks in UTC for a third) and replayed tables, as a team would have them."""

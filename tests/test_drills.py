@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import onnx
 import pandas as pd
 import pytest
+import skops.io
+import yaml
+from onnx import TensorProto, helper
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 import skewkit as sk
-from skewkit.records import SkewkitError
+from skewkit import examples
+from skewkit.notebook import Refused, checked, declared, find
+from skewkit.records import NotApplicable, SkewkitError
+from skewkit.scenarios.flights import TRUSTED
+from skewkit.skews import SKEWS
+
+from .conftest import ROOT, play
 
 FOUR = (
     {"skew": "time_zone", "serving": "UTC"},
@@ -95,3 +111,140 @@ def test_what_cannot_be_drilled_is_refused(changes, said):
     """Whatever a parameter file may hold: an error that says what there is."""
     with pytest.raises(SkewkitError, match=said):
         sk.drill("flights", **{"skew": FOUR[0], "severities": [0.5], "sample": 3_000, **changes})
+
+
+# -- in a table of your own
+
+
+ONLY = {"missing_fill": "no feature that it can act on"}  # the example table has no null: its income has a fill
+NUMBERS = ["amount", "recent_amount", "recent_count", "typing", "income"]
+
+
+@pytest.fixture
+def own(tmp_path, table, monkeypatch):
+    """A folder with the example table as training and log, three models of it, and how to name them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for folder in ("tables", "models"):
+        (tmp_path / folder).mkdir()
+    later = examples.table(seed=1).assign(request=lambda t: t["request"] + 1_000_000)
+    table.to_parquet("tables/train.parquet", index=False)
+    later.to_parquet("tables/log.parquet", index=False)
+    (tmp_path / "own_scores.py").write_text(
+        "import pandas as pd\n\n\ndef score(rows):\n"
+        "    return (pd.to_numeric(rows['amount']).fillna(0) / 200 + pd.to_numeric(rows['typing']) / 99).to_numpy()\n"
+    )
+    parts = {"key": "request", "entity": "account", "time": "asked", "label": "fraud"}
+    return {"training": "tables/train.parquet", "served": "tables/log.parquet", **parts}
+
+
+def hashes():
+    return {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(Path().rglob("*")) if p.is_file()}
+
+
+def fitted(table, features, path):
+    """A model of some features, saved with skops."""
+    model = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(table[features], table["fraud"])
+    skops.io.dump(model, path)
+    return {"model": path, "trusted": list(TRUSTED), "features": features}
+
+
+def logistic(path):
+    """The same task by hand in ONNX: a sigmoid of the amount less 60."""
+    weights = np.array([[0.05], [0], [0], [0], [0]], "float32")
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["z"]), helper.make_node("Sigmoid", ["z"], ["p"])]
+    shapes = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", w]) for n, w in (("x", 5), ("p", 1))]
+    held = [onnx.numpy_helper.from_array(v, n) for n, v in (("w", weights), ("b", np.array([-3], "float32")))]
+    graph = helper.make_graph(nodes, "g", shapes[:1], shapes[1:], held)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return {"model": path, "features": NUMBERS}
+
+
+@pytest.mark.parametrize("kind", ["skops", "onnx", "dotted"])
+def test_a_drill_in_a_table_of_your_own_by_any_model(kind, own, table):
+    """A cost at full severity and none at 0, parity notices, and no file is another than before."""
+    given = {
+        "skops": lambda: fitted(table, NUMBERS, "models/m.skops"),
+        "onnx": lambda: logistic("models/m.onnx"),
+        "dotted": lambda: {"model": "own_scores.score", "features": NUMBERS},
+    }[kind]()
+    before = hashes()
+    skew = {"skew": "unit_change", "features": ["amount"], "unit": "sign"}
+    clean, full = sk.drill(sk.compare(**own, replayed=own["served"], **given), skew, severities=(0, 1), draws=20)
+    auc = [next(c for c in cell.result.impact if c.metric == "auc" and c.change == "skew") for cell in (clean, full)]
+    assert auc[0].delta == 0 and auc[0].before > 0.8 and auc[1].delta < -0.2
+    assert clean.noticed == () and "parity" in full.noticed and full.rows == 2_000
+    assert hashes() == before | {p: h for p, h in hashes().items() if "__pycache__" in p.parts}
+
+
+@pytest.mark.parametrize("stem", SKEWS)
+def test_every_skew_can_be_drilled_in_a_table_of_your_own(stem, own):
+    """With no feature named, as the explorer would: every request or some differ, or the error says why none can."""
+    field, values = SKEWS[stem].choices
+    ground, before = sk.own(**own, model="own_scores.score", features=list(examples.FEATURES)), hashes()
+    skew = {"skew": stem, field: values[0]}
+    if stem in ONLY:
+        with pytest.raises(NotApplicable, match=ONLY[stem]):
+            sk.drill(ground, skew, severities=(1,), draws=2)
+        skew = next(SKEWS[stem].examples())
+    (cell,) = sk.drill(ground, skew, severities=(1,), draws=2)
+    assert cell.rows > 0 and cell.noticed
+    assert {p: h for p, h in hashes().items() if p in before} == before
+
+
+def test_only_the_log_and_its_key_must_be_given(own):
+    """It is then its own training and its own replay; every column but the parts named is a feature."""
+    case = sk.own(served=own["served"], key="request")
+    assert case.training.uri == case.served.uri == case.replayed.uri == own["served"]
+    (cell,) = sk.drill(case, {"skew": "clipping", "features": ["amount"]}, severities=(1,), draws=2)
+    assert cell.rows > 0 and cell.noticed == ("parity",)
+
+
+def test_a_replay_of_your_own_is_the_ground(own):
+    """Where the log is not what the training code computes, the drill plants in what that computes."""
+    right = pd.read_parquet(own["served"]).assign(amount=1.0)
+    right.to_parquet("tables/replayed.parquet", index=False)
+    case = sk.own(**own, replayed="tables/replayed.parquet", features=NUMBERS)
+    (cell,) = sk.drill(case, {"skew": "unit_change", "features": ["amount"], "factor": 2}, severities=(1,), draws=2)
+    assert set(cell.result.case.served.column("amount")) == {2.0}
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"key": "request"}, "give served"),
+        ({"served": "tables/log.parquet"}, "give key="),
+        ({"served": "tables/log.parquet", "key": ""}, "give key="),
+        ({"served": "tables/log.parquet", "key": "request", "tine": "asked"}, "'tine'; it takes training, served"),
+        ({"served": "tables/lgo.parquet", "key": "request"}, "lgo"),
+        ({"served": "tables/log.parquet", "key": "no_such"}, "no_such"),
+        ({"served": "tables/log.parquet", "key": "request", "model": "m.pkl"}, "pickle"),
+    ],
+    ids=str,
+)
+def test_tables_that_cannot_be_drilled_in_are_refused(tables, said, own):
+    """By the notebook's parameter too: the error says what was asked and what to give."""
+    with pytest.raises(SkewkitError, match=said):
+        sk.own(**tables)
+    with pytest.raises(SkewkitError, match=said):
+        play("drill", tables=tables, severities=[1])
+
+
+def test_a_pickle_among_the_tables_is_refused_before_a_kernel_starts():
+    """As one given as model is."""
+    with pytest.raises(Refused, match="pickle"):
+        checked({"tables": {"model": "m.pkl"}}, declared(find("drill")), "drill")
+
+
+def test_the_readmes_drill_of_your_own_table_runs(own, table):
+    """Its YAML as it stands, through the notebook's parameters; every planted cell is noticed and no clean one."""
+    text = (ROOT / "README.md").read_text().split("## Drill your own table")[1]
+    asked = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.S)[1])
+    fitted(table, asked["tables"]["features"], asked["tables"]["model"])
+    asked["tables"]["trusted"] = list(TRUSTED)
+    takes = declared(find("drill"))
+    before = hashes()
+    cells = play("drill", **checked(asked, takes, "drill"))["drill"]
+    assert [c.noticed for c in cells if c.severity == 0] == [()] * 3
+    assert all("parity" in c.noticed for c in cells if c.severity == 1) and len(cells) == 9
+    assert {p: h for p, h in hashes().items() if p in before} == before

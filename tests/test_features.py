@@ -16,9 +16,11 @@ from skewkit.features import (
     DaysSince,
     Definition,
     Encoded,
+    Filled,
     Latest,
     LocalTime,
     Normalized,
+    Rate,
     Rolling,
     digest,
     evaluate,
@@ -26,6 +28,7 @@ from skewkit.features import (
     turn,
 )
 from skewkit.records import SkewkitError
+from skewkit.timeline import Timeline
 
 LAW = settings(max_examples=30, deadline=None, derandomize=True)
 START, HOUR = datetime(2024, 3, 8, tzinfo=UTC), timedelta(hours=1)  # two days before New York's clocks change
@@ -297,3 +300,214 @@ def test_digest_tells_definitions_apart():
     changed.append({"f": turn(DEFINITIONS["normalized"], source="y")})
     assert len({digest(d) for d in changed}) == len(changed)
     assert digest({"f": Latest(**READ, value="v")}) == digest({"f": LAST})
+
+
+# -- clocks, horizons and counts, against loops over single events
+
+
+HAPPENED = st.lists(
+    st.tuples(WHO, st.integers(-60, 60), st.integers(0, 40), st.none() | st.integers(-5, 5)), max_size=20
+)
+HOWS = ("mean", "count", "sum")
+
+
+def late_world(events, asked):
+    """As above, of events that come some hours after they happened: (who, happened, delay, value)."""
+    raw, requests = world([(w, h + d, v) for w, h, d, v in events], asked)
+    happened = [START + h * HOUR for h in (-99, *(h for _, h, _, _ in events))]
+    raw["events"]["happened"] = pd.to_datetime(happened, utc=True)
+    return raw, requests
+
+
+def counted(raw, requests, **knobs):
+    """Mean, count and sum of each request's window, shape (requests, 3)."""
+    made = {how: Rolling(**READ, value="v", how=how, **knobs) for how in HOWS}
+    return evaluate(made, raw, requests, "asked")[list(HOWS)].to_numpy(float)
+
+
+def of(values):
+    """The same of plain numbers."""
+    return [fmean(values) if values else np.nan, len(values), sum(values)]
+
+
+@LAW
+@given(HAPPENED, ASKED, st.integers(1, 40), st.integers(0, 20))
+def test_the_clock_of_events_counts_what_happened_before(events, asked, window, horizon):
+    """By when it happened, however late it came; a horizon moves the window's end on, and its beginning stays."""
+    raw, requests = late_world(events, asked)
+    found = counted(raw, requests, clock="event", window=f"{window}h", horizon=f"{horizon}h")
+    for row, (who, now) in enumerate(asked):
+        mine = [(h, v) for w, h, _, v in events if who and w == who and v is not None]
+        np.testing.assert_allclose(found[row], of([v for h, v in mine if now - window <= h < now + horizon]))
+
+
+@LAW
+@given(HAPPENED, ASKED, st.integers(1, 40), st.integers(0, 20))
+def test_a_horizon_on_the_clock_of_ingestion_keeps_the_windows_beginning(events, asked, window, horizon):
+    """What comes up to the horizon later is known as well; nothing of the past is lost for it."""
+    raw, requests = late_world(events, asked)
+    found = counted(raw, requests, window=f"{window}h", horizon=f"{horizon}h")
+    for row, (who, now) in enumerate(asked):
+        mine = [(h + d, v) for w, h, d, v in events if who and w == who and v is not None]
+        np.testing.assert_allclose(found[row], of([v for k, v in mine if now - window < k <= now + horizon]))
+
+
+@LAW
+@given(HAPPENED, ASKED, st.integers(1, 40), st.none() | st.integers(0, 20), st.integers(0, 20))
+def test_a_stream_is_a_fold_over_what_arrives(events, asked, window, watermark, horizon):
+    """A counter that adds what comes, unless it is later than the watermark, and takes out what expires."""
+    raw, requests = late_world(events, asked)
+    mark = {} if watermark is None else {"watermark": f"{watermark}h"}
+    found = counted(raw, requests, clock="stream", window=f"{window}h", horizon=f"{horizon}h", **mark)
+    for row, (who, now) in enumerate(asked):
+        state = []
+        for name, happened, delay, v in sorted(events, key=lambda e: e[1] + e[2]):
+            if who is None or name != who or happened + delay >= now + horizon:
+                continue
+            if v is not None and (watermark is None or delay <= watermark):
+                state.append((happened, v))
+            state = [(h, v) for h, v in state if h >= happened + delay - window - horizon]
+        np.testing.assert_allclose(found[row], of([v for h, v in state if h >= now - window]), atol=1e-12)
+
+
+@LAW
+@given(HAPPENED, ASKED, st.integers(1, 40), st.integers(0, 12), st.integers(0, 30))
+def test_a_stream_in_which_nothing_is_late_is_the_clock_of_events(events, asked, window, lag, ttl):
+    """With a lag, with a cache, over a window and over all: the difference is the lateness alone."""
+    raw, requests = late_world([(w, h, 0, v) for w, h, _, v in events], asked)
+    for length in (f"{window}h", "global"):
+        knobs = {"window": length, "lag": f"{lag}h", "ttl": f"{ttl}h"}
+        stream, event = (counted(raw, requests, clock=c, **knobs) for c in ("stream", "event"))
+        np.testing.assert_allclose(stream, event, atol=1e-12)
+
+
+@LAW
+@given(st.lists(st.tuples(WHO, st.integers(0, 6)), min_size=1, max_size=8), st.sampled_from(["event", "stream"]))
+def test_a_request_is_no_event_before_itself(asked, clock):
+    """Requests that are their own events: none counts itself, nor another of the same moment."""
+    raw, requests = late_world([(w, h, 0, 1) for w, h in asked], asked)
+    found = counted(raw, requests, clock=clock, window="3h")
+    for row, (who, now) in enumerate(asked):
+        assert found[row][1] == sum(w == who and who is not None and now - 3 <= h < now for w, h in asked)
+
+
+@pytest.mark.parametrize("clock", ["ingestion", "event", "stream"])
+@LAW
+@given(HAPPENED, ASKED, st.integers(1, 40))
+def test_events_counted_twice_double_counts_and_sums_and_leave_means(clock, events, asked, window):
+    """By every clock, exactly."""
+    raw, requests = late_world(events, asked)
+    once, twice = (counted(raw, requests, clock=clock, window=f"{window}h", counted=n) for n in (1, 2))
+    np.testing.assert_array_equal(twice, once * [1, 2, 2])
+
+
+def test_a_tenth_of_the_events_counted_twice():
+    """Of 2,000 events one in ten, always the same; the others once."""
+    raw, requests = late_world([("a", h % 50, 0, 1) for h in range(2_000)], [("a", 60)])
+    (_, count, total), *_ = counted(raw, requests, clock="event", window="90h", counted=1.1)
+    assert count == total and abs(count - 2_200) < 40
+    assert counted(raw, requests, clock="event", window="90h", counted=1.1)[0, 1] == count
+
+
+@LAW
+@given(HAPPENED, ASKED, st.floats(0, 1), st.floats(0, 9))
+def test_a_rate_is_a_plain_division(events, asked, prior, weight):
+    """Part over whole, or over the rest, after the prior's weight is added; null where there is nothing below."""
+    raw, requests = late_world(events, asked)
+    short, long = (Rolling(**READ, value="v", how="count", window=w) for w in ("9h", "40h"))
+    rate = Rate(of=short, over=long, prior=prior, weight=weight)
+    part, whole = (counted(raw, requests, window=w)[:, 1] for w in ("9h", "40h"))
+    for found, rest in ((one(rate, raw, requests), 0), (one(turn(rate, per="rest"), raw, requests), 1)):
+        for f, p, w in zip(found, part, whole, strict=True):
+            above = p + prior * weight
+            below = w + weight - rest * above
+            np.testing.assert_allclose(f, above / below if below > 0 else np.nan)
+
+
+def test_turning_a_rates_window_turns_the_longer():
+    """The longer one, both where they are as long, and the one over all events where there is one."""
+    short, long, whole = (Rolling(**READ, value="v", window=w) for w in ("1D", "30D", "global"))
+    for of_, over, turned in (
+        (short, long, ("1D", "7D")),
+        (long, short, ("7D", "1D")),
+        (long, long, ("7D", "7D")),
+        (short, whole, ("1D", "7D")),
+        (whole, whole, ("7D", "7D")),
+    ):
+        rate = turn(Rate(of=of_, over=over), window="7D")
+        assert (rate.of.window, rate.over.window) == turned
+    assert (
+        turn(Rate(of=short, over=long), lag="1h").of.lag == turn(Rate(of=short, over=long), lag="1h").over.lag == "1h"
+    )
+
+
+def test_filled_by_hand():
+    """A null becomes a number, 0, or what was fitted; what is there stays, and an unknown word is refused."""
+    raw, requests = world([("a", 0, 4)], [("a", 1), ("z", 1)])
+    filled = Filled(of=LAST, fill="mean", mean=2.5, median=3)
+    for fill, value in (("mean", 2.5), ("median", 3), ("zero", 0), (-1, -1)):
+        assert one(turn(filled, fill=fill), raw, requests) == [4, value]
+    with pytest.raises(SkewkitError, match="forward"):
+        one(turn(filled, fill="forward"), raw, requests)
+
+
+def test_days_since_in_each_rows_own_zone():
+    """Midnights of the row's own zone, none where that is null; of UTC when no zone is said; of the one turned to."""
+    raw, requests = world([("a", -1, 1)], [("a", 3), ("a", 4), ("a", 5)])  # zones UTC, New York, null
+    by_row = DaysSince(**READ, source="asked", zone_in="zone")
+    np.testing.assert_array_equal(one(by_row, raw, requests), [1, 0, np.nan])
+    assert one(DaysSince(**READ, source="asked"), raw, requests) == [1, 1, 1]
+    assert one(turn(by_row, zone=ZONE), raw, requests) == [0, 0, 1]
+
+
+def test_a_window_that_is_global_needs_the_time_it_was_fitted():
+    """Without it every value would be null; the error says what to give."""
+    raw, requests = small()
+    with pytest.raises(SkewkitError, match="fitted="):
+        one(turn(DEFINITIONS["normalized"], window="global"), raw, requests)
+
+
+def test_a_horizon_beyond_the_last_moment_sees_all():
+    """Two hundred and ninety years ahead is the end of time, and no overflow."""
+    raw, requests = small()
+    far = {"horizon": "106000D", "window": "106000D"}
+    assert one(Rolling(**READ, value="v", how="count", **far), raw, requests) == [3]
+    assert one(turn(LAST, horizon="106000D"), raw, requests) == [6]
+
+
+@pytest.mark.parametrize("missing", ["known", "happened"])
+def test_an_event_without_one_of_its_times_is_none_to_a_stream(missing):
+    """Before 1970 too, where a missing time is the smaller number; and no events at all are none."""
+    raw, requests = late_world([("a", 0, 0, 1), ("a", 1, 0, 1)], [("a", 5)])
+    raw["events"]["happened"] -= pd.Timedelta("30000D")
+    raw["events"]["known"] -= pd.Timedelta("30000D")
+    raw["events"].loc[1, missing] = pd.NaT
+    for window in ("40000D", "global"):
+        assert counted(raw, requests, clock="stream", window=window)[0, 1] == 1
+        assert counted({"events": raw["events"][:0]}, requests, clock="stream", window=window)[0, 1] == 0
+
+
+@LAW
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(-9, 9)), max_size=12), st.integers(0, 9), st.integers(0, 9))
+def test_a_window_without_a_part_of_it_is_the_rest(events, middle, end):
+    """Count, mean, sum and deviation of what is left are those of the values themselves, about whichever centre."""
+    middle, end = sorted((middle, end))
+    times, values = np.array([0, *(t for t, _ in events)]), np.array([99.0, *(v for _, v in events)])
+    who = ["other", *["a"] * len(events)]
+    begin, upto, until = (np.array([t]) for t in (-1, middle, end))
+    line, back = Timeline(who, times), Timeline(who, times)
+    rest = line.window(["a"], begin, until, values).without(back.window(["a"], begin, upto, values))
+    left = [float(v) for t, v in events if middle < t <= end]
+    assert rest.count[0] == len(left)
+    np.testing.assert_allclose(rest.mean, fmean(left) if left else np.nan, atol=1e-12)
+    np.testing.assert_allclose(rest.sum, sum(left), atol=1e-12)
+    np.testing.assert_allclose(rest.deviation, pstdev(left) if left else np.nan, atol=1e-5)
+
+
+@pytest.mark.parametrize("knob", ["value", "by"])
+def test_a_knob_that_names_no_column_is_refused(knob):
+    """The error says what the events have."""
+    raw, requests = small()
+    for definition in (LAST, DEFINITIONS["mean"]):
+        with pytest.raises(SkewkitError, match=r"no_such|who, known, v"):
+            one(turn(definition, **{knob: "no_such"}), raw, requests)

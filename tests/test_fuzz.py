@@ -7,9 +7,11 @@ import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +20,7 @@ from skewkit.page import page
 from skewkit.records import Roles, SkewkitError
 from skewkit.report import Run, document
 from skewkit.skews import SKEWS
+from skewkit.timeline import PARTS, local
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, -0.0, 1e308, -1e308, 5e-324])
 COLUMNS = {
@@ -32,6 +35,10 @@ COLUMNS = {
     "lists": st.lists(st.integers(0, 3), max_size=2),
     "constant": st.just(7),
 }
+CLOCKS = st.datetimes(dt.datetime(2024, 3, 9), dt.datetime(2024, 3, 12)) | st.datetimes(  # they skip an hour, and
+    dt.datetime(2024, 10, 26),
+    dt.datetime(2024, 11, 4),  # repeat one, in Europe and in America
+)
 PINNED = settings(max_examples=60, deadline=None, derandomize=True)
 
 
@@ -47,12 +54,7 @@ def tables(draw, kinds=None):
     def table():
         rows = draw(st.integers(0, 8))
         made = {"k": draw(st.lists(st.integers(0, 9) | st.none(), min_size=rows, max_size=rows))}
-        made["t"] = pd.to_datetime(
-            draw(
-                st.lists(st.datetimes(dt.datetime(2024, 3, 9), dt.datetime(2024, 3, 12)), min_size=rows, max_size=rows)
-            ),
-            utc=True,
-        )
+        made["t"] = pd.to_datetime(draw(st.lists(CLOCKS, min_size=rows, max_size=rows)), utc=True)
         made["y"] = draw(st.lists(st.sampled_from([0.0, 1.0, None]), min_size=rows, max_size=rows))
         made["p"] = draw(st.lists(st.floats(0, 1), min_size=rows, max_size=rows))
         for name in names:
@@ -97,6 +99,106 @@ def test_any_skew_on_any_table_keeps_the_laws_or_refuses(given_tables, stem, sha
                 assert after.index.equals(table.index) and (one.whole or list(after.columns) == list(table.columns))
                 pd.testing.assert_frame_equal(sk.inject(table, one, sk.Scope(share=0.0), roles, seed=seed), table)
     pd.testing.assert_frame_equal(table, before)
+
+
+def adversary(**columns):
+    """A table with the parts that a skew may ask for, and these columns as features."""
+    rows = max(len(c) for c in columns.values())
+    parts = {
+        "k": np.arange(rows),
+        "who": pd.Series(["a", "b", None] * rows, dtype=object)[:rows],
+        "t": pd.date_range("2024-11-02T23:00Z", periods=rows, freq="30min"),
+        "y": np.arange(rows) % 2.0,
+    }
+    return pd.DataFrame({**parts, **columns})
+
+
+def clocks(*begins):
+    """Every half hour for a day across changes of clocks, and what New York and Berlin read of it."""
+    times = pd.Series(np.concatenate([pd.date_range(b, periods=48, freq="30min").to_numpy() for b in begins]))
+    times = times.dt.tz_localize("UTC")
+    walls = {"ny": local(times, "America/New_York"), "berlin": local(times, "Europe/Berlin")}
+    read = {f"{z}_{p}": PARTS[p](w) for z, w in walls.items() for p in ("hour", "weekday", "date")}
+    return adversary(t=times, last=times - pd.Timedelta("25h"), **read)
+
+
+EXTREMES = [-(2**63), -(2**53) - 1, -1, 0, 1, 2**53 + 1, 2**63 - 1]
+ADVERSARIES = {
+    "nothing there": adversary(
+        f=np.full(5, np.nan),
+        o=pd.Series([None] * 5, dtype=object),
+        i=pd.Series([None] * 5, dtype="Int64"),
+        when=pd.Series([pd.NaT] * 5).dt.tz_localize("UTC"),
+    ),
+    "one row": adversary(f=[1.5], i=[7], o=["x"], b=[True]),
+    "one category": adversary(o=["x"] * 9, i=[3] * 9, f=[0.5] * 9, c=pd.Categorical(["x"] * 9)),
+    "infinities": adversary(f=[np.inf, -np.inf, np.nan, 0.0, -0.0, 1e308, -1e308, 5e-324], g=[np.inf] * 8),
+    "single floats": adversary(f=np.array([3.4e38, -3.4e38, 1e-45, np.nan, 0.1], "f4"), h=np.array([6e4] * 5, "f2")),
+    "extremes": adversary(i=EXTREMES, u=np.array([2**64 - 1] * 7, "u8"), s=np.array([-128, 127, 0, 1, 2, 3, 4], "i1")),
+    "nullable": adversary(
+        i=pd.array([1, None, 2**62], "Int64"), f=pd.array([0.5, None, 1.0], "Float64"), b=pd.array([True, None, False])
+    ),
+    "text": adversary(o=["", " ", None, "\x00", "é", "2024-03-05", "1.5", "nan"], s=pd.array(["x"] * 8, "string")),
+    "odd cells": adversary(o=[[1], {"a": 1}, None, 1, "1", 1.0, True, (1,)], m=[1, "a", None, 2.5, "b", 3, 4, 5]),
+    "duplicates": adversary(
+        k=[1] * 6, t=pd.to_datetime(["2024-03-10T07:00Z"] * 6), f=[1.0, 2, 3, 4, 5, 6], who=["a"] * 6
+    ),
+    "no times": adversary(
+        t=pd.Series([pd.NaT] * 6).dt.tz_localize("UTC"), f=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6], i=range(6)
+    ),
+    "rates": adversary(f=[0.0, 1.0, np.nan, 0.5, np.nextafter(1, 0), 5e-324], i=[0, 1, 0, 1, 1, 0]),
+    "clocks change": clocks("2024-03-10", "2024-03-30T12:00", "2024-10-26T12:00", "2024-11-02T12:00"),
+    "a repeated hour": clocks("2024-11-03T04:00"),
+}
+
+
+def planted_or_refused(table, skews, roles):
+    """What skews make of a table at 0, at a half where there is one, and at 1: the laws, or a SkewkitError."""
+    before = table.copy(deep=True)
+    whole = any(s.whole for s in skews)
+    made = {}
+    for share in (0.0, 1.0) if whole else (0.0, 0.5, 1.0):
+        try:
+            made[share] = sk.inject(table, skews, sk.Scope(share=share), roles, seed=1)
+        except SkewkitError as e:
+            assert len(str(e)) > 20
+        else:
+            assert made[share].index.equals(table.index) and (whole or list(made[share]) == list(table))
+    if 0.0 in made:
+        pd.testing.assert_frame_equal(made[0.0], table)
+    pd.testing.assert_frame_equal(table, before)
+    return made
+
+
+@pytest.mark.parametrize("stem", SKEWS)
+@pytest.mark.parametrize("name", ADVERSARIES)
+def test_any_skew_on_an_adversarys_table(name, stem):
+    """Each example on each column, on all it can, and with another skew: the laws, or a clear error."""
+    table = ADVERSARIES[name]
+    columns = tuple(c for c in table if c not in ("k", "t", "y"))
+    parts = Roles(key="k", entity="who", time="t", label="y", features=columns)
+    for skew in SKEWS[stem].examples():
+        for roles in (parts, replace(parts, entity=None)):
+            for named in ((), *((c,) for c in columns), columns):
+                try:
+                    one = replace(skew, features=named)
+                except SkewkitError:  # exactly two are swapped, and the like
+                    continue
+                planted_or_refused(table, (one,), roles)
+    # and two together: each other skew's first example after this one's, on all that they can act on
+    first = replace(next(SKEWS[stem].examples()), features=()) if stem != "schema_change" else sk.skews.make(stem)
+    for other in SKEWS.values():
+        planted_or_refused(table, (first, next(other.examples())), parts)
+
+
+def test_clocks_across_changes_are_read_as_by_zoneinfo():
+    """The control: on such a table the time zone skew does act, in the hour that is skipped and the one that is twice."""
+    table = ADVERSARIES["clocks change"]
+    roles = Roles(key="k", time="t", features=("ny_hour", "ny_weekday"))
+    served = sk.inject(table, sk.skews.make("time_zone", serving="Europe/Berlin"), roles=roles)
+    berlin = ZoneInfo("Europe/Berlin")
+    assert served["ny_hour"].tolist() == [t.astimezone(berlin).hour for t in table["t"]]
+    assert served["ny_weekday"].tolist() == [t.astimezone(berlin).weekday() for t in table["t"]]
 
 
 @PINNED

@@ -15,7 +15,7 @@ import skewkit as sk
 from skewkit import examples
 from skewkit.drills import differing
 from skewkit.engines import same
-from skewkit.features import Rolling, evaluate, turn
+from skewkit.features import Rate, Rolling, evaluate, turn
 from skewkit.injection import everywhere, turned
 from skewkit.policy import read_policy
 from skewkit.records import NotApplicable, Roles, SkewkitError, Verdict
@@ -245,18 +245,87 @@ FLIGHTS = [
 ]
 
 
+PAYMENTS = [
+    make("time_zone", serving="UTC"),
+    make("time_zone", serving="Asia/Tokyo", features=["hour", "days_since_last"]),
+    make("encoding", features=["category"]),
+    make("encoding", features=["category"], how="unknown_to_default"),
+    make("encoding", features=["category"], how="unknown_dropped"),
+    make("encoding", features=["country_name"], how="renamed", category="GB", to="UK"),
+    make("normalization_window", features=["amount_usual"], training="30D", serving="1D"),
+    make("normalization_window", features=["amount_usual"], training="30D", serving="global"),
+    make("staleness", features=["count_24h", "pace"], lag="6h"),
+    make("staleness", features=["count_24h", "last_amount"], ttl="1h"),
+    make("late_events"),
+    make("late_events", features=["count_24h"], watermark="1h"),
+    make("late_events", features=["count_24h"], late=0.3),
+    make("double_count", features=["count_24h", "sum_24h"]),
+    make("double_count", features=["count_30D"], twice=0.1),
+    make("rate_definition", how="odds"),
+    make("rate_definition", features=["pace"], how="complement"),
+    make("rate_definition", features=["category_fraud"], setting="weight", serving=0),
+    make("rate_definition", features=["category_fraud"], setting="prior", serving=0.5),
+    make("rate_definition", features=["pace"], setting="window", serving="7D"),
+    make("rate_definition", features=["category_fraud"], setting="value", serving="paid"),
+    make("misjoin", features=["count_24h", "last_amount"]),
+    make("misjoin", features=["income"], how="neighbour"),
+    make("misjoin", features=["count_24h"], by="country_name"),
+    make("misjoin", features=["monthly_income"], entity="account"),
+    make("leakage", features=["count_1h", "sum_24h"], horizon="1h"),
+    make("leakage", features=["amount"], horizon="1D"),
+    make("schema_change", features=["amount", "sum_24h"], how="swapped"),
+    make("schema_change", features=["category"], how="retyped"),
+    make("broken_header", features=["income"]),
+    make("rollback", features=["pace"], default=0),
+    make("missing_fill", features=["income", "typing"]),
+    make("missing_fill", features=["monthly_income"], serving="mean"),
+    make("missing_values", features=["paid"], rate=0.3),
+    make("missing_values", features=["typing", "category"], rate=0.3),
+    make("unit_change", features=["paid"], unit="units_to_cents"),
+    make("unit_change", features=["monthly_income"], unit="monthly_to_annual"),
+    make("unit_change", features=["sum_24h"], factor=0.5),
+    make("precision", features=["paid"], decimals=0),
+    make("clipping", features=["paid"], high=50),
+    make("clipping", features=["count_30D"], quantiles=[0.1, 0.9]),
+    make("measurement", features=["keys_per_second"], gain=1.3, noise=0.1),
+    make("text_format", features=["category_name"], how="upper"),
+    make("text_format", features=["channel_name"], how="trailing_blank"),
+    make("text_format", features=["amount"], how="decimal_comma"),
+]
+
+
+def laws_in_a_world(skew, world, rows):
+    """Its input stays; nothing at severity 0, more rows at more; only what it names, or what reads that, changes."""
+    before = rows.copy(deep=True)
+    shares = (0.0, 1.0) if skew.whole else (0.0, 0.3, 1.0)
+    planted = {s: sk.inject(rows, skew, Scope(share=s), world.roles, world) for s in shares}
+    pd.testing.assert_frame_equal(rows, before)
+    pd.testing.assert_frame_equal(planted[0.0], rows)
+    touched = [set(changed_rows(rows, p)) for p in planted.values()]
+    assert all(fewer < more for fewer, more in pairwise(touched))
+    named = skew.features or turned(skew, world.roles, world)
+    named = (*named, *(() if set(named) <= set(rows) else world.reading(named)))
+    assert all(same(planted[1.0][c], rows[c]).all() for c in rows if c not in named)
+    assert skew.whole or list(planted[1.0]) == list(rows)
+    assert planted[1.0].attrs == rows.attrs and planted[1.0].index.equals(rows.index)
+    assert all(planted[1.0][c].attrs == {} for c in planted[1.0])
+
+
 @pytest.mark.parametrize("skew", FLIGHTS, ids=str)
 def test_laws_on_real_flights(skew, flights, few):
     """The laws again where a knob of the real pipeline is turned, on rows of real data."""
-    before = few.copy(deep=True)
-    shares = (0.0, 1.0) if skew.whole else (0.0, 0.3, 1.0)
-    planted = {s: sk.inject(few, skew, Scope(share=s), flights.roles, flights) for s in shares}
-    pd.testing.assert_frame_equal(few, before)
-    pd.testing.assert_frame_equal(planted[0.0], few)
-    rows = [set(changed_rows(few, p)) for p in planted.values()]
-    assert all(fewer < more for fewer, more in pairwise(rows))
-    named = skew.features or turned(skew, flights.roles, flights)
-    assert all(same(planted[1.0][c], few[c]).all() for c in few if c not in named)
+    laws_in_a_world(skew, flights, few)
+
+
+@pytest.mark.parametrize("skew", PAYMENTS, ids=str)
+def test_laws_on_payments(skew, payments):
+    """And in a simulated world: by its knobs, on its table, and on the columns of its requests as they came in."""
+    laws_in_a_world(skew, payments, payments.tables[1])
+
+
+def test_every_skew_is_held_to_the_laws_on_payments():
+    """None is left out, and each way there is: a knob, a table and a source."""
+    assert {s.stem for s in PAYMENTS} == set(SKEWS)
 
 
 KNOB_AND_TABLE = [
@@ -283,6 +352,166 @@ def test_a_cache_in_the_table_is_the_cache_of_the_pipeline(flights, few):
     roles = replace(flights.roles, entity="from")
     knob, plain = everywhere(few, skew, roles, flights), everywhere(few, skew, roles)
     assert np.isclose(knob["recent_delay"], plain["recent_delay"], equal_nan=True).all()
+
+
+def both_routes(skew, world, rows):
+    """What a skew gives by the pipeline and on the table alone."""
+    assert turned(skew, world.roles, world)
+    return everywhere(rows, skew, world.roles, world), everywhere(rows, skew, world.roles)
+
+
+PAYMENTS_BOTH = [
+    make("encoding", features=["category", "country", "channel"], how="unknown_to_default"),
+    make("encoding", features=["category"], how="unknown_dropped"),
+    make("double_count", features=["count_1h", "count_24h", "count_30D", "sum_24h"]),
+    make("staleness", features=["count_24h", "last_amount", "sum_24h", "pace"], ttl="1h"),
+]
+
+
+@pytest.mark.parametrize("skew", PAYMENTS_BOTH, ids=str)
+def test_knob_and_table_agree_on_payments(skew, payments):
+    """Exactly, and on rows that do change."""
+    rows = payments.tables[1]
+    knob, plain = both_routes(skew, payments, rows)
+    for f in skew.features:
+        np.testing.assert_array_equal(knob[f], plain[f])
+    assert len(changed_rows(rows, knob)) > 100
+
+
+@pytest.mark.parametrize("home", ["Europe/Berlin", "Asia/Kolkata", "America/New_York"])
+def test_a_zone_turned_is_the_zone_of_the_table_where_all_rows_have_one(home, payments):
+    """A table does not say which zone each row was read in: where rows have different ones, the table route refuses."""
+    skew, rows = make("time_zone", serving="UTC", features=["hour", "weekday"]), payments.tables[1]
+    knob, plain = both_routes(skew, payments, rows[rows["home_zone"] == home])
+    assert all(same(knob[f], plain[f]).all() for f in skew.features)
+    with pytest.raises(NotApplicable, match="hour"):
+        everywhere(rows, skew, payments.roles)
+
+
+@pytest.mark.parametrize("feature", ["income", "typing"])
+@pytest.mark.parametrize("serving", ["zero", -1])
+def test_a_fill_turned_is_the_fill_of_the_table(feature, serving, payments):
+    """Where the table route is told the mean that training filled in: exactly."""
+    mean = payments.definitions[feature].mean
+    skew = make("missing_fill", features=[feature], training=mean, serving=serving)
+    knob, plain = both_routes(skew, payments, payments.tables[1])
+    assert same(knob[feature], plain[feature]).all()
+    assert (knob[feature] == (0 if serving == "zero" else serving)).sum() > 500
+
+
+def test_a_median_on_the_table_is_near_the_one_that_was_fitted(payments):
+    """The table takes the median of its own rows, the pipeline training's: within 5 percent, and nowhere else."""
+    rows, mean = payments.tables[1], payments.definitions["income"].mean
+    skew = make("missing_fill", features=["income"], training=mean, serving="median")
+    knob, plain = both_routes(skew, payments, rows)
+    assert same(knob["income"], plain["income"])[rows["income"] != mean].all()
+    np.testing.assert_allclose(knob["income"], plain["income"], rtol=0.05)
+
+
+def test_some_counted_twice_in_the_table_are_as_many_as_in_the_pipeline(payments):
+    """The table draws by request and the pipeline by event: other rows, and totals within 3 percent."""
+    skew = make("double_count", features=["count_24h", "count_30D"], twice=0.3)
+    knob, plain = both_routes(skew, payments, payments.tables[1])
+    for f in skew.features:
+        assert knob[f].sum() / plain[f].sum() == pytest.approx(1, abs=0.03)
+
+
+def test_days_since_from_a_cache_differ_where_midnight_passed(payments):
+    """The pipeline counts to the request's own day, the table to that of the request that filled: 99 percent agree."""
+    skew = make("staleness", features=["days_since_last"], ttl="1h")
+    knob, plain = both_routes(skew, payments, payments.tables[1])
+    assert 0.99 < same(knob["days_since_last"], plain["days_since_last"]).mean() < 1
+
+
+def test_a_table_leaks_less_than_the_pipeline(payments):
+    """The pipeline counts the request itself and all of the hour, the table up to the hour's last request: one less or more."""
+    skew = make("leakage", features=["count_24h"], horizon="1h")
+    knob, plain = both_routes(skew, payments, payments.tables[1])
+    assert (knob["count_24h"] - plain["count_24h"] >= 1).all()
+
+
+def test_scaling_again_in_the_table_orders_as_fitting_once(payments):
+    """What a moving window scaled is only nearly scaled anew: the ranks correlate at 0.8 or more."""
+    skew = make("normalization_window", features=["amount_usual"], serving="global", entity="account")
+    rows = payments.tables[1]
+    knob, plain = both_routes(skew, payments, rows)
+    assert knob["amount_usual"].corr(plain["amount_usual"], method="spearman") > 0.8
+
+
+@pytest.mark.parametrize(
+    "skew",
+    [
+        {"skew": "unit_change", "unit": "units_to_cents"},
+        {"skew": "precision", "decimals": 0},
+        {"skew": "clipping", "quantiles": [0.1, 0.8]},
+        {"skew": "measurement", "gain": 0.9, "offset": 1},
+        {"skew": "missing_values", "how": "high", "rate": 0.2},
+    ],
+    ids=str,
+)
+def test_at_the_source_and_at_a_feature_that_only_reads_it_is_one(skew, payments):
+    """The amount is the request's own column; what else reads it changes as well, from the source alone."""
+    rows = payments.tables[1]
+    source = everywhere(rows, make(**skew, features=["paid"]), payments.roles, payments)
+    feature = everywhere(rows, make(**skew, features=["amount"]), payments.roles, payments)
+    assert same(source["amount"], feature["amount"]).all()
+    assert changed_columns(rows, source) == {"amount", "amount_usual"} and changed_columns(rows, feature) == {"amount"}
+
+
+KNOB, ANOTHER = make("staleness", features=["count_24h"], lag="6h"), make("double_count", features=["count_24h"])
+PAIRS = [
+    (KNOB, make("time_zone", serving="UTC", features=["hour"])),
+    (KNOB, make("unit_change", features=["amount"], unit="units_to_cents")),
+    (KNOB, make("unit_change", features=["paid"], unit="units_to_cents")),
+    (make("text_format", features=["category_name"], how="upper"), make("missing_fill", features=["income"])),
+    (make("measurement", features=["typing"], gain=2), make("clipping", features=["amount"], high=50)),
+    (make("clipping", features=["paid"], high=50), make("encoding", features=["country_name"])),
+    (make("rate_definition", features=["pace"], how="odds"), make("rollback", features=["income"])),
+]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda p: " + ".join(s.stem for s in p))
+def test_two_skews_on_different_features_are_one_after_the_other(pair, payments):
+    """In either order, whichever routes they take."""
+    rows, world = payments.tables[1], (payments.roles, payments)
+    scope = Scope(share=float(any(s.whole for s in pair)) or 0.5)
+    together = sk.inject(rows, pair, scope, *world)
+    for one, other in (pair, pair[::-1]):
+        after = sk.inject(sk.inject(rows, one, scope, *world), other, scope, *world)
+        pd.testing.assert_frame_equal(together, after)
+    assert together.attrs == rows.attrs and list(together) == list(rows)
+
+
+def test_two_knobs_of_one_feature_are_both_turned(payments):
+    """A lag and a double count give what the pipeline gives with both; neither alone does."""
+    rows = payments.tables[1]
+    found = everywhere(rows, [KNOB, ANOTHER], payments.roles, payments)["count_24h"]
+    wanted = payments(rows, ("count_24h",), lag="6h", counted=2)["count_24h"]
+    assert same(found, wanted).all()
+    assert all(
+        len(changed_rows(everywhere(rows, s, payments.roles, payments), rows.assign(count_24h=found)))
+        for s in (KNOB, ANOTHER)
+    )
+
+
+def test_a_knob_turned_at_a_changed_source_has_both(payments):
+    """The amount in cents, normalised over another window: the pipeline's, from the changed column."""
+    rows = payments.tables[1]
+    window = make("normalization_window", features=["amount_usual"], serving="7D")
+    cents = make("unit_change", features=["paid"], unit="units_to_cents")
+    source = payments.source(rows).assign(paid=payments.source(rows)["paid"] * 100)
+    wanted = payments(rows, ("amount_usual",), source=source, window="7D")["amount_usual"]
+    for order in ((window, cents), (cents, window)):
+        assert same(everywhere(rows, order, payments.roles, payments)["amount_usual"], wanted).all()
+
+
+def test_a_pipelines_knob_comes_before_the_tables_skew(payments):
+    """Serving computes first and sends after, in whichever order the two are named."""
+    rows = payments.tables[1]
+    sent = make("unit_change", features=["count_24h"], factor=3, offset=1)
+    wanted = payments(rows, ("count_24h",), lag="6h")["count_24h"] * 3 + 1
+    for order in ((KNOB, sent), (sent, KNOB)):
+        assert same(everywhere(rows, order, payments.roles, payments)["count_24h"], wanted).all()
 
 
 # -- each skew by hand
@@ -1075,3 +1304,97 @@ def test_an_order_of_columns_is_described_and_judged_when_the_policy_says_so(tab
         found = sk.check(case, policy)
         (skewed,) = [f for f in found if f.statistic == "reordered" and f.change == "skew"]
         assert skewed.value == 1 and found.by_check()["schema"] == getattr(Verdict, verdict)
+
+
+def test_rate_definition_by_hand():
+    """One in four is one to three, three in four are three to one; all have no rest, and null stays null."""
+    rates = [0.0, 0.25, 0.5, 0.75, 1.0, np.nan]
+    odds = column(rates, make("rate_definition", how="odds"))
+    np.testing.assert_allclose(odds, [0, 1 / 3, 1, 3, np.nan, np.nan], rtol=1e-15)
+    failed = column(rates, make("rate_definition", how="complement"))
+    np.testing.assert_array_equal(failed, [1, 0.75, 0.5, 0.25, 0, np.nan])
+
+
+def test_odds_agree_with_scipy(table):
+    """Their logarithm is the logit."""
+    from scipy.special import logit
+
+    served = plant(table, make("rate_definition", how="odds", features=["refused"]))["refused"]
+    there = table["refused"] > 0
+    assert np.allclose(np.log(served[there]), logit(table["refused"][there])) and (served[~there] == 0).all()
+
+
+@pytest.mark.parametrize("values", [[0.5, 1.5], [-0.1, 0.5], [0.5, np.inf], [0, 1], ["0.5", "1"]], ids=str)
+def test_what_is_no_rate_is_refused(values):
+    """Beyond 0 to 1, whole numbers and text are no rates; nothing is read into them."""
+    with pytest.raises(NotApplicable, match="no column of floats from 0 to 1"):
+        column(values, make("rate_definition", how="odds"))
+
+
+def test_a_flag_is_a_rate_only_where_it_is_named():
+    """0 and 1 are shares of one; but a flag among the features is most likely none."""
+    frame = pd.DataFrame({"k": range(3), "flag": [0.0, 1, 1], "rate": [0.0, 0.5, 1]})
+    skew, roles = make("rate_definition", how="complement"), Roles(key="k", features=("flag", "rate"))
+    assert skew.acts_on(frame, roles) == ("rate",)
+    assert sk.inject(frame, replace(skew, features=("flag",)), roles=roles)["flag"].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, "needs how="),
+        ({"how": "ratio"}, "odds, complement"),
+        ({"how": "odds", "setting": "prior", "serving": 1}, "needs how="),
+        ({"setting": "prior"}, "together"),
+        ({"serving": 3}, "needs how="),
+        ({"setting": "per", "serving": "rest"}, "there are prior"),
+        ({"setting": "weight", "serving": -1}, "not negative"),
+        ({"setting": "weight", "serving": "7D"}, "finite number"),
+        ({"setting": "window", "serving": 7, "features": ["x"]}, "it is text"),
+        ({"setting": "window", "serving": "0D", "features": ["x"]}, "longer than 0"),
+        ({"setting": "window", "serving": "7D"}, "give features="),
+    ],
+    ids=str,
+)
+def test_an_impossible_rate_definition_is_refused(wrong, said):
+    """The error says which parameters go together, and what each takes."""
+    with pytest.raises(SkewkitError, match=said):
+        make("rate_definition", **wrong)
+
+
+def test_a_setting_needs_a_pipeline(table):
+    """A table does not know what a rate was counted from."""
+    with pytest.raises(NotApplicable, match="only a pipeline"):
+        plant(table, make("rate_definition", features=["refused"], setting="weight", serving=0))
+
+
+def test_the_odds_of_a_pipeline_are_those_of_the_table(payments):
+    """Counts over the rest, and the rate over one less the rate: the same to the last digits, null in the same rows."""
+    few = payments.tables[1]
+    skew = make("rate_definition", features=["pace", "category_fraud"], how="odds")
+    assert turned(skew, payments.roles, payments) == skew.features
+    knob, plain = everywhere(few, skew, payments.roles, payments), everywhere(few, skew, payments.roles)
+    assert (few["pace"] == 1).any()
+    for f in skew.features:
+        np.testing.assert_allclose(knob[f], plain[f], rtol=1e-12)
+
+
+def test_the_settings_of_a_rate_by_hand():
+    """Two of five drawn towards 0.1 by ten: 3 of 15; by none 2 of 5; in a window of two hours 1 of 2."""
+    times = pd.date_range("2024-01-01T01:00Z", periods=5, freq="h")
+    events = pd.DataFrame({"who": "a", "bad": [1.0, 0, 0, 0, 1], "one": 1.0, "known": times})
+    read = {"table": "events", "by": "who", "how": "sum", "window": "1D"}
+    rate = Rate(of=Rolling(**read, value="bad"), over=Rolling(**read, value="one"), prior=0.1, weight=10)
+    asked = pd.DataFrame({"who": ["a"], "asked": times[-1:]})
+
+    def served(**skew):
+        knobs = make("rate_definition", features=["f"], **skew).knobs()
+        return evaluate({"f": turn(rate, **knobs)}, {"events": events}, asked, "asked")["f"][0]
+
+    assert evaluate({"f": rate}, {"events": events}, asked, "asked")["f"][0] == pytest.approx(3 / 15)
+    assert served(setting="weight", serving=0) == pytest.approx(2 / 5)
+    assert served(setting="prior", serving=0.4) == pytest.approx(6 / 15)
+    assert served(setting="window", serving="2h") == pytest.approx((1 + 1) / 12)
+    assert served(how="odds") == pytest.approx(3 / 12)
+    with pytest.raises(SkewkitError, match="no_such"):
+        served(setting="value", serving="no_such")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from time import perf_counter
 
 from ..injection import inject
 from ..records import SkewkitError
@@ -13,20 +14,33 @@ from ..skews import make
 from . import scenario
 
 PLANTS = {
-    "time_zone": {"serving": "UTC"},
-    "encoding": {"features": ["carrier"]},
-    "normalization_window": {"features": ["carrier_delay"], "serving": "1D"},
-    "staleness": {"lag": "6h"},
+    "flights": {
+        "time_zone": {"serving": "UTC"},
+        "encoding": {"features": ["carrier"]},
+        "normalization_window": {"features": ["carrier_delay"], "serving": "1D"},
+        "staleness": {"lag": "6h"},
+    },
+    "payments": {
+        "time_zone": {"serving": "UTC"},
+        "encoding": {"features": ["category"], "how": "unknown_to_default"},
+        "late_events": {"features": ["count_1h", "count_24h", "sum_24h"]},
+        "unit_change": {"features": ["paid"], "unit": "units_to_cents"},
+    },
 }
 SHARE = 0.25  # of the requests
 
 
-def write(name: str, folder: Path) -> list[Path]:
-    """training, replayed, served (clean), and one served table a skew, as Parquet files with the logged scores."""
-    world = scenario(name)
+def write(name: str, folder: Path, told=lambda text: None, **parameters) -> list[Path]:
+    """training, replayed, served (clean), and one served table a skew, as Parquet files with the logged scores.
+
+    ``told`` hears how long it took to make the world's raw tables; ``parameters`` are a simulated world's own.
+    """
+    begun = perf_counter()
+    world = scenario(name, **parameters)
+    told(f"{name}: {len(world.requests):,} requests and their raw tables in {perf_counter() - begun:.1f} s")
     training, replayed = world.tables
     tables = {"training": training, "replayed": replayed, "served": replayed}
-    for stem, parameters in PLANTS.items():
+    for stem, parameters in PLANTS[name].items():
         served = inject(replayed, make(stem, **parameters), Scope(share=SHARE), world.roles, world)
         tables[f"served_{stem}"] = served.assign(**{world.roles.prediction: world.score(served)})
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +56,7 @@ def write(name: str, folder: Path) -> list[Path]:
 if __name__ == "__main__":
     try:
         name, folder = sys.argv[1:]
-        print("\n".join(map(str, write(name, Path(folder)))))
+        print("\n".join(map(str, write(name, Path(folder), told=print))))
     except ValueError:
         sys.exit("give a scenario and a folder: python -m skewkit.scenarios flights data/flights")
     except SkewkitError as e:

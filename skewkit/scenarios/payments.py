@@ -74,8 +74,10 @@ def world(seed: int = 0, events: int = 500_000) -> Scenario:
 
     ``events`` is how many payments there are, ``seed`` the seed of them all.
     """
-    if events < 20_000:
-        raise SkewkitError(f"events={events} was asked of payments; give 20000 or more, or there is too little fraud")
+    if not isinstance(events, int) or isinstance(events, bool) or events < 20_000:
+        raise SkewkitError(f"events={events!r} was asked of payments; give 20000 or more, or there is too little fraud")
+    if not isinstance(seed, int) or seed < 0:
+        raise SkewkitError(f"seed={seed!r} was asked of payments; it is a whole number from 0")
     payments = simulate(events, seed)
     requests = payments[payments["asked"] >= BEGIN].reset_index(drop=True)
     made = definitions(requests[requests["asked"] < CUT])
@@ -111,7 +113,7 @@ def definitions(training: pd.DataFrame):
     common = fortnight["category_name"].value_counts().index[:FREQUENT]
     return {
         "amount": Column(source="paid"),
-        "amount_usual": Normalized(of=Column(source="paid"), window="30D", **mine),
+        "amount_usual": Normalized(of=Column(source="paid"), window="30D", fitted=CUT.isoformat(), **mine),
         "income": _filled("monthly_income", training),
         "category": Encoded(source="category_name", vocabulary=tuple(sorted(common))),
         "category_fraud": Rate(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..scope import coin
-from ..timeline import NEVER, Timeline, duration, nanoseconds
+from ..timeline import Timeline, after, duration, nanoseconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +66,3 @@ class Leakage(Skew):
         yield cls(features=("recent_amount", "recent_count"), horizon="2D")
         yield cls(features=("recent_amount",), horizon="6h", entity="country")
         yield cls(horizon="10D")
-
-
-def after(times: np.ndarray, length: int) -> np.ndarray:
-    """The moments ``length`` nanoseconds later; after a missing time NEVER, and after the last there is, the last."""
-    last = np.iinfo("i8").max
-    return np.where(times == NEVER, NEVER, np.where(times > last - length, last, times + length))
