@@ -5,7 +5,7 @@ BIN := .venv/bin
 SKEWKIT := $(BIN)/skewkit
 RUNS ?= runs/drill
 
-.PHONY: setup drill test lab data lint size lock clean
+.PHONY: setup drill matrix test lab data lint size lock clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.ready
@@ -30,6 +30,18 @@ drill: setup
 	echo "exit code $$code"; \
 	echo; $(SKEWKIT) status --runs $(RUNS); \
 	echo; echo "drill and both checks: $$(( $$(date +%s) - begun )) s"
+
+# Every skew on both worlds, side by side, one core each: what is noticed without a replay, with one, and with the events.
+matrix: RUNS = runs/matrix
+matrix: setup
+	@begun=$$(date +%s); mkdir -p $(RUNS); export OMP_NUM_THREADS=1; \
+	$(SKEWKIT) run drill -f notebooks/params/matrix/flights.yaml --runs $(RUNS)/flights > $(RUNS)/flights.log 2>&1 & one=$$!; \
+	$(SKEWKIT) run drill -f notebooks/params/matrix/payments.yaml --runs $(RUNS)/payments > $(RUNS)/payments.log 2>&1 & two=$$!; \
+	echo "two drills at once; what they say as they go is in $(RUNS)/flights.log and $(RUNS)/payments.log"; \
+	wait $$one; test $$? -eq 4 || { tail -n 2 $(RUNS)/flights.log; kill $$two; exit 1; }; \
+	wait $$two; test $$? -eq 4 || { tail -n 2 $(RUNS)/payments.log; exit 1; }; \
+	for world in flights payments; do echo; $(SKEWKIT) status --runs $(RUNS)/$$world; done; \
+	echo; echo "both drills: $$(( $$(date +%s) - begun )) s; their pages: $(RUNS)/flights/latest/report.html and $(RUNS)/payments/latest/report.html"
 
 test: setup
 	$(BIN)/python -m pytest
