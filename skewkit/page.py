@@ -15,7 +15,7 @@ from jinja2 import Environment
 from . import blindspots, plots
 from .metrics import HEADLINE, NAMES
 from .records import Cost, Finding, SkewkitError, Verdict
-from .words import having, incident, number, requests, share, tell, telling
+from .words import having, incident, number, requests, several, share, tell, telling
 
 
 class _Inside(mistune.HTMLRenderer):
@@ -120,11 +120,11 @@ def _drilled(result):
     planted = (
         rows[(rows["severity"] > 0) & rows["mitigation"].isna()] if "mitigation" in rows else rows[rows["severity"] > 0]
     )
-    plants = f"{len(planted)} plantings of {planted['skew'].nunique()} skews"
+    skews = several(planted["skew"].nunique(), "skew")
+    plants = f"{several(len(planted), 'planting')} of {skews}"
     if many(result):
         seen = blindspots.by_regime(blindspots.frame(result["drill"]))
-        plants = f"{seen[0].planted} plantings of {planted['skew'].nunique()} skews" if seen else plants
-        return f"{plants}. Noticed: {', '.join(f'{one.noticed} {having(one.regime)}' for one in seen)}."
+        return f"{several(seen[0].planted, 'planting')} of {skews}. Noticed: {', '.join(f'{one.noticed} {having(one.regime)}' for one in seen)}."
     missed = planted[planted["noticed"] == ""]
     blind = ", ".join(f"{r.skew} at {r.severity:g}" for r in missed.itertuples())
     return f"{plants}: {len(planted) - len(missed)} noticed" + (f"; not noticed: {blind}." if blind else ".")
@@ -155,7 +155,7 @@ def matrix(result) -> pd.DataFrame:
 
 def many(result) -> bool:
     """Whether a drill has too many skews for lines in one picture, and for a row a cell in a terminal."""
-    return len({cell["row"]["skew"] for cell in result["drill"]}) > blindspots.MANY
+    return blindspots.frame(result["drill"])["skew"].nunique() > blindspots.MANY
 
 
 def picture(result) -> plots.Picture:
@@ -205,10 +205,7 @@ def matrix_text(result) -> str:
     rows = _short(spots) if many(result) else _long(result)
     offline = [c for c in costs(result) if c.change == "offline" and c.metric in HEADLINE]
     beside = [f"offline validation {NAMES[c.metric]} {c.before:.4f}: no fault in serving moves it" for c in offline]
-    told = [
-        f"{seen.regime}: {seen.noticed} of {seen.planted} noticed. {telling(seen)}"
-        for seen in blindspots.by_regime(spots)
-    ]
+    told = [f"{seen.regime}: {telling(seen)}" for seen in blindspots.by_regime(spots)]
     reported = [f"{what}: {value}" for what, value in incident(result["incident"])]
     return "\n".join([pd.DataFrame(rows).to_string(index=False), *beside, *told, *reported])
 

@@ -66,19 +66,24 @@ def having(regime: str) -> str:
     return regime if regime.startswith("with ") else f"with {regime} alone"
 
 
+def several(count: int, thing: str) -> str:
+    """So many of a thing: 1 skew, 1,200 skews."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 def telling(seen: Seen) -> str:
-    """What goes unnoticed in one regime, in a sentence or two."""
+    """How much is noticed in one regime, and the worst that is not, in a sentence or two."""
     if seen.noticed == seen.planted:
-        return "All of them were noticed."
-    lost = seen.largest
-    alone = f"{seen.unmeasured} that the model could not score went unnoticed." if seen.unmeasured else ""
+        return f"all noticed ({several(seen.planted, 'planting')})."
+    lost, said = seen.largest, f"{seen.noticed:,} of {several(seen.planted, 'planting')} noticed."
+    alone = f" {seen.unmeasured} that the model could not score went unnoticed." if seen.unmeasured else ""
     if lost is None:
-        return alone
+        return said + alone
     about = f" ({lost['low']:+.4f} to {lost['high']:+.4f})" if there(lost["low"]) else ""
     what = f"{lost['skew']} at {share(lost['severity'])}, {lost['cost']:+.4f} {NAMES[lost['metric']]}{about}."
     if lost["sure"]:
-        return f"The largest loss that nothing notices: {what} {alone}".strip()
-    return f"Nothing that goes unnoticed costs more than chance may; nearest is {what} {alone}".strip()
+        return f"{said} The largest loss that nothing notices: {what}{alone}"
+    return f"{said} Nothing that goes unnoticed costs more than chance may; nearest is {what}{alone}"
 
 
 def incident(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -96,7 +101,9 @@ def incident(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         lines.append((f"{metric}, before and after", f"{told['before']:.4f} → {told['after']:.4f}"))
     if there(told["mean"]):
         spread = f", from {say(told['from'])} to {say(told['to'])}" if len(told["values"]) > 1 else ""
-        lines.append(("measured", f"{say(told['mean'])} ({'mean of ' if seeds > 1 else ''}{_seeds(seeds)}{spread})"))
+        lines.append(
+            ("measured", f"{say(told['mean'])} ({'mean of ' if seeds > 1 else ''}{several(seeds, 'seed')}{spread})")
+        )
     if there(told["low"]):
         landed = {True: "yes", False: "no", None: "it could not be measured"}[told["landed"]]
         lines.append(("counts as reached", f"{say(told['low'])} to {say(told['high'])}"))
@@ -109,7 +116,3 @@ def incident(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if told.get("mitigation") and there(told["mitigated"]):
         lines.append((f"left after {told['mitigation']}", f"{told['mitigated']:+.4f} {metric}"))
     return lines + ([("note", told["note"])] if told.get("note") else [])
-
-
-def _seeds(count):
-    return f"{count} seed{'s' if count > 1 else ''}"

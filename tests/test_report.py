@@ -254,7 +254,7 @@ def test_a_loss_that_chance_may_be_is_no_largest_loss(crowded):
     (doubt,) = blindspots.by_regime(rows[(rows["skew"] == "chance") & (rows["regime"] == REGIMES[0])])
     (loud,) = blindspots.by_regime(rows[(rows["skew"] == "loud") & (rows["regime"] == REGIMES[0])])
     assert both.largest["skew"] == "blind" and "The largest loss" in telling(both)
-    assert "costs more than chance may" in telling(doubt) and telling(loud) == "All of them were noticed."
+    assert "costs more than chance may" in telling(doubt) and telling(loud) == "all noticed (2 plantings)."
 
 
 def test_of_an_error_more_is_a_loss(crowded):
@@ -275,7 +275,9 @@ def test_each_skew_says_from_when_it_is_noticed_and_what_the_metric_needs(crowde
     assert found["quiet"]["regimes"]["with replay"] == {"from": 0.5, "fires": 100, "first": "parity"}
     assert found["blind"]["regimes"]["with replay"] == {"from": None, "fires": None, "first": None}
     text = page(crowded)
-    row = re.search(r'<tr><th scope="row">quiet</th>(.*?)</tr>', text[text.index("Who notices each skew") :], re.S)[1]
+    row = re.search(
+        r'<tr><th scope="row">quiet</th>(.*?)</tr>', text[text.index("From which severity each skew") :], re.S
+    )[1]
     assert "<strong>never</strong>" in row and "from 50%" in row and "12,345" in row and "after 100, parity" in row
 
 
@@ -303,7 +305,7 @@ def test_the_matrix_is_drawn_in_words_too_and_said_first(crowded):
     outline = Outline(re.sub(r'<details id="runbooks.*?</details>', "", text, flags=re.S))
     assert len(outline.images) == 1 and "5 of 14 noticed" in outline.images[0]
     assert (
-        "14 plantings of 7 skews. Noticed: 5 training and served, 7 with replay, 7 with events."
+        "14 plantings of 7 skews. Noticed: 5 with training and served alone, 7 with replay, 7 with events."
         in text.split("<h2>")[0]
     )
     tags = [t for t, _ in outline.tags]
@@ -345,11 +347,17 @@ def test_an_incident_stands_beside_what_was_measured(crowded):
     assert incident(None) == [] and "Reported and measured" not in page({**crowded, "incident": None})
 
 
+def test_a_drill_that_planted_nothing_has_a_page(crowded):
+    """Seven skews at severity 0 alone: no blind spots, no regimes, and no error."""
+    nothing = {**crowded, "drill": [c for c in crowded["drill"] if c["row"]["severity"] == 0], "incident": None}
+    assert "Blind spots" not in page(nothing) and "0 plantings of 0 skews" in matrix_text(nothing) + summary(nothing)
+
+
 def test_a_terminal_is_told_a_row_a_skew_of_many(crowded):
     """Short, with each regime's count; of a few skews a row a cell."""
     lines = matrix_text({**crowded, "incident": None}).splitlines()
     assert len(lines) < 7 + 8 and any(re.match(r" *quiet +- +from 50%, after 100 ", line) for line in lines)
-    assert "with replay: 7 of 14 noticed." in "\n".join(lines)
+    assert "with replay: 7 of 14 plantings noticed." in "\n".join(lines)
     few = matrix_text({**crowded, "drill": crowded["drill"][:6]})
     assert sum(line.split()[0] == "quiet" for line in few.splitlines()) == 3 and "noticed by" in few
 
