@@ -5,7 +5,7 @@ BIN := .venv/bin
 SKEWKIT := $(BIN)/skewkit
 RUNS ?= runs/drill
 
-.PHONY: setup drill incidents test lab data lint size lock clean
+.PHONY: setup drill incidents matrix test lab data lint size lock clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.ready
@@ -33,11 +33,23 @@ drill: setup
 
 # Every reported failure played over five seeds, two at a time, and the table of what was reported and measured.
 incidents: setup
-	@begun=$$(date +%s); mkdir -p runs/incidents; \
+	@begun=$$(date +%s); mkdir -p runs/incidents; export OMP_NUM_THREADS=1; \
 	ls notebooks/params/incidents/*.yaml | xargs -P 2 -I FILE sh -c \
 	  'name=$$(basename FILE .yaml); $(SKEWKIT) run drill -f FILE --runs runs/incidents/$$name > runs/incidents/$$name.log 2>&1; \
 	   code=$$?; case $$code in 0|3|4|5) ;; *) echo "$$name failed with exit code $$code: runs/incidents/$$name.log" >&2;; esac'; \
 	$(BIN)/python -m skewkit.incidents runs/incidents && echo "in $$(( $$(date +%s) - begun )) s"
+
+# Every skew on both worlds, side by side, one core each: what is noticed without a replay, with one, and with the events.
+matrix: RUNS = runs/matrix
+matrix: setup
+	@begun=$$(date +%s); mkdir -p $(RUNS); export OMP_NUM_THREADS=1; \
+	$(SKEWKIT) run drill -f notebooks/params/matrix/flights.yaml --runs $(RUNS)/flights > $(RUNS)/flights.log 2>&1 & one=$$!; \
+	$(SKEWKIT) run drill -f notebooks/params/matrix/payments.yaml --runs $(RUNS)/payments > $(RUNS)/payments.log 2>&1 & two=$$!; \
+	echo "two drills at once; what they say as they go is in $(RUNS)/flights.log and $(RUNS)/payments.log"; \
+	wait $$one; test $$? -eq 4 || { tail -n 2 $(RUNS)/flights.log; kill $$two; exit 1; }; \
+	wait $$two; test $$? -eq 4 || { tail -n 2 $(RUNS)/payments.log; exit 1; }; \
+	for world in flights payments; do echo; $(SKEWKIT) status --runs $(RUNS)/$$world; done; \
+	echo; echo "both drills: $$(( $$(date +%s) - begun )) s; their pages: $(RUNS)/flights/latest/report.html and $(RUNS)/payments/latest/report.html"
 
 test: setup
 	$(BIN)/python -m pytest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -49,7 +49,8 @@ def drill(
 
     The world is a scenario, by name or as such, or a case of your own tables (`skewkit.compare`) whose served requests
     are taken to be clean. ``skew`` is one skew or several, drilled one after the other; a list among them is planted
-    together, and an empty one plants nothing. A severity is the share, in [0, 1], of the requests in ``scope``; skews of a
+    together, and an empty one plants nothing. One that is written as a mapping may have a ``scope`` of its own, which goes
+    over the drill's: {skew: leakage, horizon: 1h, scope: {side: training}}. A severity is the share, in [0, 1], of the requests in ``scope``; skews of a
     whole table take 0 and 1 alone, and pass over the rest. What the checks say of the unskewed table is measured first,
     for only a worse verdict counts as noticed. ``told`` is called with each `Cell` as it is done; ``sample`` keeps about
     that many requests.
@@ -61,19 +62,18 @@ def drill(
     """
     policy = policy or read_policy()
     scope = Scope.read(scope)
-    asked = [skew] if isinstance(skew, (Skew, str, dict)) else list(skew)
-    plants = [tuple(map(read, one)) if isinstance(one, (list, tuple)) else (read(one),) for one in asked]
+    plants = [Plant.read(one, scope) for one in ([skew] if isinstance(skew, (Skew, str, dict)) else skew)]
     if not plants or not len(severities):
         raise SkewkitError(
             f"a drill of {len(plants)} skews at {len(severities)} severities was asked; give one of each at least"
         )
-    scopes = sorted((replace(scope, share=s) for s in severities), key=lambda s: s.share)  # refused before any work
+    scopes = [plant.scopes(severities) for plant in plants]  # refused before any work
     cells = []
     for number in list(seeds) or [seed]:
         ground = Ground(_world(world, number, simulated), policy, sample, number, draws, tuple(segments))
-        for skews in plants:
-            name = _named(skews, plants, number if len(seeds) > 1 else None)
-            for cell in ground.cells(name, skews, scopes, mitigations):
+        for plant, there in zip(plants, scopes, strict=True):
+            name = plant.named(plants) + (f" #{number}" if len(seeds) > 1 else "")
+            for cell in ground.cells(name, plant.skews, there, mitigations):
                 cells.append(cell)
                 told(cell)
     return Drill(cells, incident)
@@ -86,12 +86,52 @@ def _world(world, seed, simulated):
     return scenario(world, **({"seed": seed} if "seed" in takes(world) else {}), **given)
 
 
-def _named(skews, plants, seed):
-    """What a plant is called: its skews by stem, or written out where stems alone would not tell it from another."""
-    stems = [[s.stem for s in one] for one in plants]
-    alone = stems.count([s.stem for s in skews]) == 1
-    name = " + ".join(s.stem if alone else str(s) for s in skews) or "nothing"
-    return name if seed is None else f"{name} #{seed}"
+@dataclass(frozen=True)
+class Plant:
+    """Skews that are planted together, and for whom; ``own`` says in words what of the scope is theirs alone."""
+
+    skews: tuple[Skew, ...]
+    scope: Scope
+    own: str = ""
+
+    @classmethod
+    def read(cls, asked: Any, scope: Scope) -> Plant:
+        """A skew, or a list of them; one alone may have a ``scope``, which goes over the drill's."""
+        if isinstance(asked, (list, tuple)):
+            if any(isinstance(one, Mapping) and "scope" in one for one in asked):
+                raise SkewkitError(f"skews planted together have one scope, the drill's; take scope out of {asked!r}")
+            return cls(tuple(map(read, asked)), scope)
+        if not isinstance(asked, Mapping) or "scope" not in asked:
+            return cls((read(asked),), scope)
+        mine = Scope.read(asked["scope"])
+        over = {name: getattr(mine, name) for name in asked["scope"]}
+        skew = read({k: v for k, v in asked.items() if k != "scope"})
+        return cls((skew,), replace(scope, **over), f" ({mine})" if over else "")
+
+    def scopes(self, severities: Sequence[float]) -> list[Scope]:
+        return sorted((replace(self.scope, share=s) for s in severities), key=lambda s: s.share)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        return tuple(s.stem for s in self.skews)
+
+    def named(self, plants: Sequence[Plant]) -> str:
+        """Its skews by stem, with what tells them from those of other plants, and for whom."""
+        alike = [p for p in plants if p is not self and (p.stems, p.own) == (self.stems, self.own)]
+        told = [_told(one, [p.skews[at] for p in alike]) for at, one in enumerate(self.skews)]
+        return (" + ".join(told) or "nothing") + self.own
+
+
+def _told(skew, others):
+    """A skew by its stem, with the first parameter that no other of that stem has so; written out where there is none."""
+    if all(skew == o for o in others):
+        return skew.stem
+    given = sorted(fields(skew), key=lambda f: (f.name == "features", getattr(skew, f.name) == f.default))
+    for name in (f.name for f in given):
+        value = getattr(skew, name)
+        if value not in ("", None, ()) and all(getattr(o, name) != value for o in others):
+            return f"{skew.stem} {name}={', '.join(map(str, value)) if isinstance(value, tuple) else value}"
+    return str(skew)
 
 
 @dataclass
@@ -147,7 +187,7 @@ class Ground:
             yield self._cell(f"{name}@{scope.share:g}, {how}", skews, scope, after, self._examined(after), how)
 
     def _examined(self, case):
-        if case is self.clean and "steady" in self.__dict__:
+        if case is self.clean and "steady" in vars(self):
             return self.steady
         return examine(case, self.policy, self.seed, self.draws)
 
@@ -227,7 +267,7 @@ def _wrongly_trained(clean, unskewed, skew, scope, world, seed):
 
 
 def differing(before, after) -> int:
-    """How many rows differ in any column, row against row: all where a column is gone or new."""
-    if set(before) != set(after):
+    """How many rows differ in any column, row against row: all where a column is gone, new or in another place."""
+    if list(before) != list(after):
         return len(before)
     return int(np.any([~same(before[c], after[c]) for c in before], axis=0).sum())

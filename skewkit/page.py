@@ -12,9 +12,10 @@ import mistune
 import pandas as pd
 from jinja2 import Environment
 
-from . import plots
+from . import blindspots, plots
 from .metrics import HEADLINE, NAMES
 from .records import Cost, Finding, SkewkitError, Verdict
+from .words import having, incident, number, requests, several, share, tell, telling
 
 
 class _Inside(mistune.HTMLRenderer):
@@ -46,32 +47,16 @@ SIDES = {
     "drift": "replayed against training",
     "total": "served against training",
 }
-TELLS = {
-    "missing": "is missing",
-    "retyped": "is of another type",
-    "constant": "has turned constant",
-    "new": "{value:.0f} features are new",
-    "ks": "is distributed otherwise (KS {value:.3f})",
-    "null_share": "has another share of nulls (by {value:.2%})",
-    "unseen": "holds categories never seen before in {value:.2%} of rows",
-    "differ": "differs in {value:.2%} of rows",
-    "missing_keys": "{value:.2%} of the replayed requests were never logged",
-    "extra_keys": "{value:.2%} of the logged requests have no replay",
-    "duplicate_keys": "{value:.2%} of rows share their key with another",
-    "null_keys": "{value:.2%} of rows have no key",
-    "fleet": "{value:.0%} of the features differ in many of their rows",
-}
 
 
 def page(result: Mapping[str, Any]) -> str:
     """The whole page as HTML that needs no other file. All that came from data is escaped."""
     judged = [f for f in findings(result) if f.verdict is not None]
     alarms = sorted((f for f in judged if f.verdict > Verdict.ok), key=urgency)
-    pictures = (
-        [plots.drill(matrix(result))] if result["drill"] else [plots.findings(judged), plots.impact(costs(result))]
-    )
+    spots = blindspots.frame(result["drill"])
+    drawn = [picture(result)] if result["drill"] else [plots.findings(judged), plots.impact(costs(result))]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(number=number, share=lambda v: f"{v:.0%}", metric=NAMES.__getitem__)
+    environment.filters.update(number=number, share=share, requests=requests, metric=NAMES.__getitem__)
     return environment.from_string(files(__package__).joinpath("page.html.jinja").read_text("utf-8")).render(
         r=result,
         title=title(result),
@@ -86,8 +71,15 @@ def page(result: Mapping[str, Any]) -> str:
         described=[f for f in findings(result) if f.plant is None],
         changes=[c for c in costs(result) if c.change == "skew" and c.plant is None],
         offline={c.metric: c for c in costs(result) if c.change == "offline"},
-        matrix=[cell["row"] for cell in result["drill"]],
-        pictures=[p.html() for p in pictures],
+        matrix=[{**cell["row"], "called": called(cell)} for cell in result["drill"]],
+        training={cell["scope"].get("side") for cell in result["drill"]} == {"training"},
+        blind=[(seen, telling(seen)) for seen in blindspots.by_regime(spots)],
+        already=blindspots.already(spots),
+        by_skew=blindspots.by_skew(spots),
+        crowded=many(result),
+        metric=next(iter(spots["metric"].dropna()), None),
+        incident=incident(result["incident"]),
+        pictures=[p.html() for p in drawn],
         todo=runbooks(result),
         runbooks=[(name, markdown(runbook(name))) for name in reachable(runbooks(result))],
     )
@@ -106,12 +98,7 @@ def meaning(result) -> str:
 def summary(result) -> str:
     """The run in one or two sentences, the worst first."""
     if result["drill"]:
-        rows = matrix(result)
-        planted = rows[rows["severity"] > 0]
-        missed = planted[planted["noticed"] == ""]
-        plants = f"{len(planted)} plantings of {planted['skew'].nunique()} skews"
-        blind = ", ".join(f"{r.skew} at {r.severity:g}" for r in missed.itertuples())
-        return f"{plants}: {len(planted) - len(missed)} noticed" + (f"; not noticed: {blind}." if blind else ".")
+        return _drilled(result)
     judged = [f for f in findings(result) if f.verdict is not None and str(f.verdict) == result["verdict"]]
     if result["verdict"] == "ok" or not judged:
         return meaning(result)
@@ -127,24 +114,25 @@ def summary(result) -> str:
     return f"{tell(first)} ({SIDES[first.change]}).{more}{cost}"
 
 
+def _drilled(result):
+    """How much of what was planted was noticed; of a few skews, what was not as well."""
+    rows = matrix(result)
+    planted = (
+        rows[(rows["severity"] > 0) & rows["mitigation"].isna()] if "mitigation" in rows else rows[rows["severity"] > 0]
+    )
+    skews = several(planted["skew"].nunique(), "skew")
+    plants = f"{several(len(planted), 'planting')} of {skews}"
+    if many(result):
+        seen = blindspots.by_regime(blindspots.frame(result["drill"]))
+        return f"{several(seen[0].planted, 'planting')} of {skews}. Noticed: {', '.join(f'{one.noticed} {having(one.regime)}' for one in seen)}."
+    missed = planted[planted["noticed"] == ""]
+    blind = ", ".join(f"{r.skew} at {r.severity:g}" for r in missed.itertuples())
+    return f"{plants}: {len(planted) - len(missed)} noticed" + (f"; not noticed: {blind}." if blind else ".")
+
+
 def urgency(f: Finding):
     """What to read first: the worst verdict, facts before statistics, features before totals, the largest value."""
     return (-f.verdict, f.change == "drift", f.check == "distribution", f.feature is None, -f.value)
-
-
-def tell(f: Finding) -> str:
-    """One finding in words."""
-    if f.verdict == Verdict.inconclusive:
-        return f"{f.feature or f.statistic}: {f.n} rows cannot tell whether {f.statistic} is within {f.threshold:g}"
-    text = TELLS.get(f.statistic, f"{f.statistic} {{value:.4g}}").format(value=f.value)
-    return f"{f.feature} {text}" if f.feature else text
-
-
-def number(value) -> str:
-    """A number for reading; nothing for null."""
-    if value is None or value != value:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
 def findings(result) -> list[Finding]:
@@ -163,6 +151,26 @@ def costs(result) -> list[Cost]:
 def matrix(result) -> pd.DataFrame:
     """A drill's table: a row a skew and severity."""
     return pd.DataFrame([cell["row"] for cell in result["drill"]])
+
+
+def many(result) -> bool:
+    """Whether a drill has too many skews for lines in one picture, and for a row a cell in a terminal."""
+    return blindspots.frame(result["drill"])["skew"].nunique() > blindspots.MANY
+
+
+def picture(result) -> plots.Picture:
+    """A drill's picture: of many skews who notices each, of a few what each costs by severity."""
+    if many(result):
+        return plots.matrix(blindspots.frame(result["drill"]))
+    rows = matrix(result)
+    plain = rows["mitigation"].isna() if "mitigation" in rows else rows["skew"].notna()
+    return plots.drill(rows[plain])
+
+
+def called(cell) -> str:
+    """What a row of a drill's table is of: the skew, and what was done about it."""
+    after = cell["plant"].rpartition("@")[2].partition(", ")[2]
+    return cell["row"]["skew"] + (f", after {after}" if cell["mitigation"] else f", {after}" if after else "")
 
 
 def runbooks(result) -> list[str]:
@@ -192,17 +200,36 @@ def runbook(name: str) -> str:
 
 
 def matrix_text(result) -> str:
-    """A drill's table for a terminal."""
-    rows = []
+    """A drill's table for a terminal: of many skews a row a skew, of a few a row a cell; then each regime, and the incident."""
+    spots = blindspots.frame(result["drill"])
+    rows = _short(spots) if many(result) else _long(result)
+    offline = [c for c in costs(result) if c.change == "offline" and c.metric in HEADLINE]
+    beside = [f"offline validation {NAMES[c.metric]} {c.before:.4f}: no fault in serving moves it" for c in offline]
+    told = [f"{seen.regime}: {telling(seen)}" for seen in blindspots.by_regime(spots)]
+    reported = [f"{what}: {value}" for what, value in incident(result["incident"])]
+    return "\n".join([pd.DataFrame(rows).to_string(index=False), *beside, *told, *reported])
+
+
+def _short(spots):
+    """From which severity each skew is noticed, and after how many requests at its worst."""
+    for one in blindspots.by_skew(spots):
+        shown = {"skew": one["skew"]}
+        for regime, seen in one["regimes"].items():
+            shown[regime] = f"from {share(seen['from'])}" if seen["from"] else "-"
+            shown[regime] += f", after {requests(seen['fires'])}" if seen["first"] else ""
+        metric = next(iter(spots["metric"].dropna()), None)
+        if metric:
+            shown[f"{NAMES[metric]} change"] = f"{one['cost']:+.4f}" if one["cost"] is not None else "not measured"
+        yield {**shown, "the metric needs": requests(one["needs"])}
+
+
+def _long(result):
     for cell in result["drill"]:
         row = cell["row"]
-        shown = {"skew": row["skew"], "severity": f"{row['severity']:g}"}
+        shown = {"skew": called(cell), "severity": f"{row['severity']:g}"}
         for metric in HEADLINE:
             if row.get(metric) is not None:
                 shown[f"{metric} change"] = (
                     f"{row[metric]:+.4f} [{number(row[f'{metric}_low'])}, {number(row[f'{metric}_high'])}]"
                 )
-        rows.append({**shown, "noticed by": row["noticed"] or "-"})
-    offline = [c for c in costs(result) if c.change == "offline" and c.metric in HEADLINE]
-    beside = [f"offline validation {NAMES[c.metric]} {c.before:.4f}: the same at every severity" for c in offline]
-    return "\n".join([pd.DataFrame(rows).to_string(index=False), *beside])
+        yield {**shown, "noticed by": row["noticed"] or "-"}

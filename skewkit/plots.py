@@ -9,7 +9,9 @@ from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 
+from . import blindspots
 from .distance import cdf
 from .metrics import HEADLINE, NAMES
 
@@ -25,6 +27,7 @@ LINES = (
     (ORANGE, "v", "-"),
     (SKY, "P", "--"),
 )
+CHECKS = {"parity": (SKY, "P"), "distribution": (ORANGE, "D"), "schema": (GREEN, "S")}
 MOST = 15  # features in one picture
 
 
@@ -122,6 +125,86 @@ def drill(matrix) -> Picture:
     axes.set_ylabel(f"change of {NAMES.get(metric, 'nothing')}")
     axes.legend(frameon=False)
     return Picture(figure, f"Change of {NAMES.get(metric, 'nothing')} by severity. {'; '.join(said)}.")
+
+
+def matrix(spots) -> Picture:
+    """Who notices each planting, with how much at hand, after how many requests; and what each costs at its worst.
+
+    ``spots`` is the frame of `Drill.blind_spots`.
+    """
+    skews, severities = list(dict.fromkeys(spots["skew"])), sorted(set(spots["severity"]))
+    regimes = list(dict.fromkeys(spots["regime"]))
+    across = len(severities) * len(regimes) + 0.4 * (len(regimes) - 1)
+    figure = Figure(figsize=(5.2 + 0.5 * across, 1.9 + 0.29 * len(skews)), layout="constrained")
+    cells, costs = figure.subplots(1, 2, sharey=True, width_ratios=(0.5 * across, 2.2))
+    place = {r: at * (len(severities) + 0.4) for at, r in enumerate(regimes)}
+    for r in spots.itertuples():
+        x, y = place[r.regime] + severities.index(r.severity), skews.index(r.skew)
+        _cell(cells, x, y, r.first if isinstance(r.first, str) else None, r.fires)
+    columns = [(place[r] + at, f"{s:g}") for r in regimes for at, s in enumerate(severities)]
+    cells.set_xticks(*zip(*columns, strict=True))
+    cells.tick_params(length=0)
+    cells.set_yticks(range(len(skews)), skews)
+    for r in regimes:
+        cells.text(place[r] + len(severities) / 2 - 0.5, -0.9, r, ha="center", weight="bold")
+    cells.set(
+        xlim=(-0.6, across - 0.4),
+        ylim=(len(skews) - 0.4, -1.6),
+        xlabel="severity: share of the requests; blank: there is nothing to plant",
+    )
+    cells.spines[:].set_visible(False)
+    for one in blindspots.by_skew(spots):
+        if one["cost"] is not None:
+            y, sure = skews.index(one["skew"]), one["low"] is not None and not one["low"] <= 0 <= one["high"]
+            if one["low"] is not None:
+                costs.plot([one["low"], one["high"]], [y, y], color=VERMILION if sure else BLUE, lw=2)
+            costs.plot(one["cost"], y, "X" if sure else "o", color=VERMILION if sure else BLUE, ms=6)
+    metric = next(iter(spots["metric"].dropna()), None)
+    costs.axvline(0, color=BLACK, lw=1)
+    costs.tick_params(left=False)
+    costs.spines[["top", "right", "left"]].set_visible(False)
+    costs.grid(axis="x", alpha=0.25)
+    costs.set_xlabel(f"change of {NAMES.get(metric, 'nothing')} at the highest;\nX: beyond chance")
+    _key(figure)
+    return Picture(figure, _blindness(spots))
+
+
+def _cell(axes, x, y, first, fires):
+    """One planting in one regime: the check that noticed it first and after how many requests, or hatched."""
+    colour, letter = CHECKS.get(first, (YELLOW, first[:1].upper())) if first else ("white", "")
+    look = (
+        {"fc": colour, "ec": "white", "lw": 1} if first else {"fc": "white", "ec": "#999999", "lw": 0, "hatch": "/////"}
+    )
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, **look))
+    if first:
+        axes.text(x, y, f"{letter} {_short(fires)}", ha="center", va="center", fontsize=7.5)
+
+
+def _short(n):
+    return f"{n / 1000:.3g}k" if n >= 1000 else f"{n:g}"
+
+
+def _key(figure):
+    """What colours, letters and hatching mean."""
+    handles = [
+        Patch(fc=colour, label=f"{letter}: {check} first, after so many requests")
+        for check, (colour, letter) in CHECKS.items()
+    ]
+    handles.append(Patch(fc="white", ec="#999999", lw=0, hatch="/////", label="nothing notices"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+
+
+def _blindness(spots):
+    """A matrix in words: how much is noticed in each regime, and the worst that is not."""
+    said = []
+    for seen in blindspots.by_regime(spots):
+        worst = "nothing that was measured goes unnoticed"
+        if lost := seen.largest:
+            where = f"{lost['skew']} at severity {lost['severity']:g}"
+            worst = f"the largest loss unnoticed is {lost['cost']:+.4f} {NAMES[lost['metric']]} by {where}"
+            worst += "" if lost["sure"] else ", which chance may be"
+        said.append(f"{seen.regime}: {seen.noticed} of {seen.planted} noticed, {worst}")
+    return f"Which plantings are noticed, and after how many requests. {'; '.join(said)}."
 
 
 def distributions(name: str, sides) -> Picture:

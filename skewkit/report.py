@@ -18,8 +18,9 @@ from typing import Any
 
 import jsonschema
 
+from .blindspots import frame
 from .models import ModelFile
-from .page import page
+from .page import many, page, picture
 from .records import Case, as_rows, planted
 from .results import Drill, Result
 
@@ -43,11 +44,14 @@ class Run:
         return self.folder.name
 
     def finish(self, outcome: Result | Drill) -> Path:
-        """Write result.json and report.html; gives the folder. Under the runner it is put in place once all is well."""
+        """Write result.json and report.html, and of many skews matrix.csv and matrix.png; gives the folder. Under the runner it is put in place once all is well."""
         made = document(self, outcome)
         self.aside.mkdir(parents=True, exist_ok=True)
         write(self.aside / "result.json", json.dumps(made, indent=1, allow_nan=False) + "\n")
         write(self.aside / "report.html", page(made))
+        if many(made):
+            frame(made["drill"]).to_csv(self.aside / "matrix.csv", index=False)
+            (self.aside / "matrix.png").write_bytes(picture(made).png())
         if RUN not in os.environ:
             place(self.aside, self.folder)
         return self.folder

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from . import plots
+from . import blindspots, plots
 from .incidents import summary
 from .metrics import HEADLINE
 from .records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
@@ -183,20 +183,11 @@ class Drill(tuple):
         return frame if any(c.mitigation for c in self) else frame.drop(columns="mitigation", errors="ignore")
 
     def blind_spots(self) -> pd.DataFrame:
-        """A row a skew, severity and regime: who notices first and when, what is lost, and when the metric would show it."""
-        rows = []
-        for c in self:
-            if c.mitigation is not None or not c.severity:
-                continue
-            costs = c.costs()
-            cost = next(iter(costs.values()), None)
-            for regime, found in c.regimes.items():
-                first = min(found["fires"].items(), key=lambda f: (f[1], f[0]), default=(None, None))
-                row = {"skew": c.name, "severity": c.severity, "regime": regime, "noticed": ", ".join(found["fires"])}
-                row |= {"first": first[0], "fires": first[1], "already": ", ".join(found["already"])}
-                row |= {"metric": cost and cost.metric, "cost": cost and cost.delta, "needs": c.needs}
-                rows.append(row)
-        return pd.DataFrame(rows)
+        """A row a planting and regime: who notices first and when, what is lost, and when the metric would show it."""
+        rows = self.to_frame().to_dict("records")
+        return blindspots.frame(
+            {"row": row, "regimes": c.regimes, "mitigation": c.mitigation} for c, row in zip(self, rows, strict=True)
+        )
 
     @property
     def incident(self) -> dict[str, Any] | None:
@@ -204,7 +195,9 @@ class Drill(tuple):
         return summary(self, **self.reported) if self.reported else None
 
     def plot(self):
-        return plots.drill(self.to_frame())
+        """Lines by severity; of many skews, who notices each of them."""
+        spots = self.blind_spots()
+        return plots.matrix(spots) if spots["skew"].nunique() > blindspots.MANY else plots.drill(self.to_frame())
 
     def __repr__(self):
         return f"<{len(self)} cells of a drill: {self.verdict}>"

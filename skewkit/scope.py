@@ -79,6 +79,10 @@ class Scope:
         if isinstance(asked, cls):
             return asked
         takes = ("by", "where", "since", "until", "side")
+        if not isinstance(asked, Mapping):
+            raise SkewkitError(
+                f"scope={asked!r} was asked; write it like {{side: training}}; it takes {', '.join(takes)}"
+            )
         if unknown := [k for k in asked if k not in takes]:
             raise SkewkitError(f"scope was given {', '.join(map(repr, unknown))}; it takes {', '.join(takes)}")
         return cls(**asked)

@@ -17,7 +17,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 import skewkit as sk
 from skewkit import examples
-from skewkit.notebook import Refused, checked, declared, find
+from skewkit.drills import Plant, differing
+from skewkit.notebook import Refused, checked, declared, find, given
 from skewkit.records import NotApplicable, SkewkitError
 from skewkit.scenarios.flights import TRUSTED
 from skewkit.skews import SKEWS
@@ -104,6 +105,10 @@ def test_a_skew_that_cannot_act_is_an_error():
         ({"scope": {"since": "2013-10-01"}}, "has no zone"),
         ({"scope": {"where": ["planet", "Mars"]}}, "'planet'"),
         ({"sample": -1}, "number of rows"),
+        ({"skew": [{**FOUR[0], "scope": "training"}]}, "write it like {side: training}"),
+        ({"skew": [{**FOUR[0], "scope": {"share": 0.5}}]}, "it takes by, where"),
+        ({"skew": [{**FOUR[0], "scope": {"side": "left"}}]}, "'serving' or 'training'"),
+        ({"skew": [[{**FOUR[0], "scope": {"side": "training"}}]]}, "planted together have one scope"),
     ],
     ids=str,
 )
@@ -248,3 +253,87 @@ def test_the_readmes_drill_of_your_own_table_runs(own, table):
     assert [c.noticed for c in cells if c.severity == 0] == [()] * 3
     assert all("parity" in c.noticed for c in cells if c.severity == 1) and len(cells) == 9
     assert {p: h for p, h in hashes().items() if p in before} == before
+
+
+def test_a_skew_s_own_scope_goes_over_the_drill_s(flights):
+    """One of two acts at one airport alone, both in November alone, and their names say so."""
+    scope = {"since": "2013-11-01T00:00:00Z", "until": "2013-12-01T00:00:00Z"}
+    skews = [FOUR[0], {**FOUR[0], "scope": {"where": ["from", "LGA"]}}]
+    every, one = sk.drill(flights, skews, severities=(1.0,), scope=scope, draws=5, sample=20_000)
+    assert [every.name, one.name] == ["time_zone", "time_zone (where from is LGA)"]
+    assert every.scope == {**one.scope, "where": None} and one.scope["where"] == ["from", "LGA"]
+    for cell, places in ((every, {"EWR", "JFK", "LGA"}), (one, {"LGA"})):
+        case = cell.result.case
+        moved = case.served.frame()[case.served.column("hour").ne(case.replayed.column("hour")).to_numpy()]
+        assert set(moved["from"]) == places and set(moved["asked"].dt.month) == {11}
+
+
+def test_an_entry_s_scope_is_not_the_skew_s_nor_kept_by_the_reader():
+    """The mapping that was asked is left as it is, and an empty scope is no scope of its own."""
+    asked = {**FOUR[0], "scope": {"side": "training"}}
+    plant = Plant.read(asked, sk.Scope(by="key", since="2013-11-01T00:00:00Z"))
+    assert "scope" in asked and plant.scope.side == "training" and plant.scope.since is not None
+    assert Plant.read({**FOUR[0], "scope": {}}, sk.Scope()) == Plant.read(FOUR[0], sk.Scope())
+
+
+def test_plants_of_one_stem_are_told_apart_by_what_differs():
+    """By the first parameter that no other has so; by their scope; and written out where neither does."""
+    asked = [
+        "rollback",
+        {"skew": "staleness", "lag": "6h"},
+        {"skew": "staleness", "ttl": "1h"},
+        {"skew": "precision", "features": ["a"], "decimals": 0},
+        {"skew": "precision", "features": ["b"], "to": "int8"},
+        {"skew": "leakage", "horizon": "1h"},
+        {"skew": "leakage", "horizon": "1h", "scope": {"side": "training"}},
+        {"skew": "clipping", "features": ["a"], "low": 0},
+        {"skew": "clipping", "features": ["a", "b"], "low": 0},
+        [{"skew": "staleness", "lag": "6h"}, "rollback"],
+    ]
+    plants = [Plant.read(one, sk.Scope()) for one in asked]
+    assert [p.named(plants) for p in plants] == [
+        "rollback",
+        "staleness lag=6h",
+        "staleness ttl=1h",
+        "precision decimals=0",
+        "precision to=int8",
+        "leakage",
+        "leakage (in training)",
+        "clipping features=a",
+        "clipping features=a, b",
+        "staleness + rollback",
+    ]
+
+
+def test_columns_in_another_order_differ_in_every_row(table):
+    """For a reader by position each row is wrong."""
+    assert differing(table, table[list(table)[::-1]]) == len(table) and differing(table, table.copy()) == 0
+
+
+def matrix_of(world):
+    path = ROOT / "notebooks" / "params" / "matrix" / f"{world}.yaml"
+    return path, yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize("world", ["flights", "payments"])
+def test_the_matrix_holds_every_skew_and_a_word_on_each(world):
+    """Valid for the runner, a control at severity 0, no name twice, and a comment above each of them."""
+    path, asked = matrix_of(world)
+    takes = declared(find("drill"))
+    assert checked(given([str(path)], [], takes), takes, "drill") == asked and asked["scenario"] == world
+    assert {one["skew"] for one in asked["skew"]} == set(SKEWS) and asked["severities"][0] == 0
+    plants = [Plant.read(one, sk.Scope()) for one in asked["skew"]]
+    assert len({p.named(plants) for p in plants}) == len(plants)
+    lines = path.read_text().splitlines()
+    assert all(lines[at - 1].startswith("  # ") for at, line in enumerate(lines) if line.startswith("  - "))
+
+
+def test_a_small_matrix_is_the_same_every_time():
+    """Who notices, when, and what it costs: equal to the last bit, a severity of 0 in none of it."""
+    _, asked = matrix_of("flights")
+    few = {**asked, "skew": [asked["skew"][at] for at in (0, 3, 7)], "severities": [0, 1], "sample": 2_000, "draws": 20}
+    world = few.pop("scenario")
+    once, again = (sk.drill(world, **few).blind_spots() for _ in range(2))
+    pd.testing.assert_frame_equal(once, again, check_exact=True)
+    assert len(once) == 3 * 3 and set(once["severity"]) == {1.0}
+    assert once.loc[once["skew"] == "broken_header", "first"].tolist() == ["schema"] * 3

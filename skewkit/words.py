@@ -1,0 +1,118 @@
+"""What a run found in words: a finding, a blind spot, an incident, and numbers for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .blindspots import Seen, there
+from .metrics import NAMES
+from .records import Finding, Verdict
+
+TELLS = {
+    "missing": "is missing",
+    "retyped": "is of another type",
+    "constant": "has turned constant",
+    "new": "{value:.0f} features are new",
+    "ks": "is distributed otherwise (KS {value:.3f})",
+    "null_share": "has another share of nulls (by {value:.2%})",
+    "unseen": "holds categories never seen before in {value:.2%} of rows",
+    "differ": "differs in {value:.2%} of rows",
+    "missing_keys": "{value:.2%} of the replayed requests were never logged",
+    "extra_keys": "{value:.2%} of the logged requests have no replay",
+    "duplicate_keys": "{value:.2%} of rows share their key with another",
+    "null_keys": "{value:.2%} of rows have no key",
+    "fleet": "{value:.0%} of the features differ in many of their rows",
+}
+MEASURES = {
+    "change": "change of",
+    "relative": "change, as a share of what it was, of",
+    "remaining": "what is left of the change of",
+}
+FIRES = {
+    "fires": "requests until the first check fires, with a replay",
+    "fires_alone": "requests until the first check fires, training and served alone",
+    "needs": "labelled requests until the metric alone shows it",
+}
+
+
+def tell(f: Finding) -> str:
+    """One finding in words."""
+    if f.verdict == Verdict.inconclusive:
+        return f"{f.feature or f.statistic}: {f.n} rows cannot tell whether {f.statistic} is within {f.threshold:g}"
+    text = TELLS.get(f.statistic, f"{f.statistic} {{value:.4g}}").format(value=f.value)
+    return f"{f.feature} {text}" if f.feature else text
+
+
+def number(value) -> str:
+    """A number for reading; nothing for null."""
+    if value is None or value != value:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+
+
+def share(value) -> str:
+    """A share in percent: 1% and 0.5%, as it was asked."""
+    return f"{100 * value:.3g}%"
+
+
+def requests(count) -> str:
+    """A number of requests, with its thousands apart."""
+    return "never" if count is None else f"{int(count):,}"
+
+
+def having(regime: str) -> str:
+    """With what at hand something is noticed."""
+    return regime if regime.startswith("with ") else f"with {regime} alone"
+
+
+def several(count: int, thing: str) -> str:
+    """So many of a thing: 1 skew, 1,200 skews."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def telling(seen: Seen) -> str:
+    """How much is noticed in one regime, and the worst that is not, in a sentence or two."""
+    if seen.noticed == seen.planted:
+        return f"all noticed ({several(seen.planted, 'planting')})."
+    lost, said = seen.largest, f"{seen.noticed:,} of {several(seen.planted, 'planting')} noticed."
+    alone = f" {seen.unmeasured} that the model could not score went unnoticed." if seen.unmeasured else ""
+    if lost is None:
+        return said + alone
+    about = f" ({lost['low']:+.4f} to {lost['high']:+.4f})" if there(lost["low"]) else ""
+    what = f"{lost['skew']} at {share(lost['severity'])}, {lost['cost']:+.4f} {NAMES[lost['metric']]}{about}."
+    if lost["sure"]:
+        return f"{said} The largest loss that nothing notices: {what}{alone}"
+    return f"{said} Nothing that goes unnoticed costs more than chance may; nearest is {what}{alone}"
+
+
+def incident(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What was reported of an incident beside what was measured, line by line; nothing where there was none."""
+    if told is None:
+        return []
+    seeds, measure = len(told.get("seeds") or told["values"]), told.get("measure", "change")
+    say = share if measure != "change" else "{:+.4f}".format
+    metric = told["metric"] or "no metric"
+    lines = [("reported", told["reported"])]
+    if told["metric"]:
+        where = f", where {told['segment'].replace('=', ' is ')}" if told.get("segment") else ""
+        lines.append(("looked for", f"{MEASURES[measure]} {metric}{where}"))
+    if there(told.get("before")) and there(told.get("after")):
+        lines.append((f"{metric}, before and after", f"{told['before']:.4f} → {told['after']:.4f}"))
+    if there(told["mean"]):
+        spread = f", from {say(told['from'])} to {say(told['to'])}" if len(told["values"]) > 1 else ""
+        lines.append(
+            ("measured", f"{say(told['mean'])} ({'mean of ' if seeds > 1 else ''}{several(seeds, 'seed')}{spread})")
+        )
+    if there(told["low"]):
+        landed = {True: "yes", False: "no", None: "it could not be measured"}[told["landed"]]
+        lines.append(("counts as reached", f"{say(told['low'])} to {say(told['high'])}"))
+        lines.append(("reached", landed))
+    if there(told.get("offline")):
+        lines.append((f"offline validation, {metric}", f"{told['offline']:.4f}"))
+    for name, what in FIRES.items():
+        if name in told:
+            lines.append((what, requests(told[name])))
+    left = {how: value for how, value in (told.get("mitigated") or {}).items() if there(value)}
+    lines += [(f"left after {how}", f"{value:+.4f} {metric}") for how, value in left.items()]
+    return lines + ([("note", told["note"])] if told.get("note") else [])
