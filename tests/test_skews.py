@@ -572,6 +572,23 @@ def test_encoding_by_hand(table):
     assert set(old["country"]) == {"US", "DE"}
 
 
+@pytest.mark.parametrize(
+    ("values", "mapping", "served"),
+    [
+        (pd.Series([1, 2]), [[1, "one"]], ["one", 2]),
+        (pd.Series([1, 2]), [[1, 1.5]], [1.5, 2]),
+        (pd.array([1, None], "Int64"), [[1, "one"]], ["one", None]),
+        (pd.Categorical(["a", "b"]), [["a", "z"]], ["z", "b"]),
+        (pd.Categorical(["a", "b"]), [["a", "b"]], ["b", "b"]),
+    ],
+    ids=str,
+)
+def test_a_code_of_another_type_is_neither_lost_nor_cut(values, mapping, served):
+    """A column's type stays where it holds the new codes; else it gives way, and no code becomes null or whole."""
+    found = column(values, make("encoding", mapping=mapping))
+    assert [None if pd.isna(v) else v for v in found] == served
+
+
 def test_a_drawn_permutation_leaves_nothing_in_its_place_and_no_marginal_shape(table):
     """Codes are exchanged one to one: as many values as before, each with another's rows."""
     after = plant(table, make("encoding", features=["merchant"]))["merchant"]

@@ -53,7 +53,7 @@ class Encoding(Skew):
         names = self.features or self.acts_on(frame, roles)
         if odd := [f for f in names if not _has_categories(frame[f])]:
             raise NotApplicable(
-                f"{self}: {', '.join(odd)} holds lists or the like; only text and numbers can be categories"
+                f"{self}: {', '.join(odd)} holds times, lists or the like; only text and numbers can be categories"
             )
         return pd.DataFrame({f: self._served(frame[f], seed) for f in names}, index=frame.index)
 
@@ -89,14 +89,32 @@ class Encoding(Skew):
     def _served(self, column, seed):
         if self.how == "permuted":
             pairs = dict(self.mapping) or drawn(column, seed)
-            return column.map(lambda v: pairs.get(v, v), na_action="ignore").astype(column.dtype)
+            return _in_type(column.map(lambda v: pairs.get(v, v), na_action="ignore"), column.dtype)
         new = {"unknown_dropped": None, "renamed": self.to}.get(self.how, self.default)
         chosen = self._chosen(column).fillna(False).astype(bool)
-        return column.mask(chosen) if new is None else column.mask(chosen, new)
+        if new is None:
+            return column.mask(chosen)
+        return _in_type(column.astype(object).mask(chosen, new), column.dtype)
+
+
+def _in_type(new: pd.Series, dtype) -> pd.Series:
+    """New values in the column's own type, where that holds them all."""
+    if isinstance(dtype, pd.CategoricalDtype) and not new.dropna().isin(dtype.categories).all():
+        return new.astype(object)
+    try:
+        kept = new.astype(dtype)
+    except (TypeError, ValueError, OverflowError):
+        return new.infer_objects()
+    there = new.notna()
+    held = kept.isna().equals(~there) and (kept[there].astype(object) == new[there].astype(object)).all()
+    return kept if held else new.infer_objects()
 
 
 def _has_categories(column: pd.Series) -> bool:
-    return column.dtype != object or column.map(pd.api.types.is_hashable).all()
+    """Text and numbers: no times, and no lists."""
+    return column.dtype.kind not in "Mm" and (
+        column.dtype != object or bool(column.map(pd.api.types.is_hashable).all())
+    )
 
 
 def drawn(column: pd.Series, seed: int) -> dict:

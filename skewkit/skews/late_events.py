@@ -95,7 +95,7 @@ def thinned(column: pd.Series, share: float, draw: np.ndarray, skew) -> pd.Serie
     """What is left of each count when each event stays with the chance ``share``: the binomial's quantile at ``draw``."""
     from scipy.stats import binom
 
-    if not are_counts(column) or column.max() > MOST:
+    if not are_counts(column) or float(column.max()) > MOST:
         raise NotApplicable(
             f"{skew}: {column.name!r} is no count: whole numbers from 0 to {MOST:,}, not all 0; name the features that are"
         )
