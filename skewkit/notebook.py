@@ -282,6 +282,7 @@ def _child() -> int:
             kernel_name="python3",
             progress_bar=terminal,
             log_output=not terminal,
+            start_timeout=int(asked["limit"]) + 60,  # a busy machine is no reason to fail; the limit of the run is
             execution_timeout=int(asked["limit"]) + 60,
             config=traitlets.config.Config({"KernelManager": {"transport": "ipc" if os.name == "posix" else "tcp"}}),
         )
