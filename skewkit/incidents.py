@@ -56,7 +56,7 @@ def summary(
     known = [v for v in values if v is not None]
     low, high = (min(figure) * (1 / ABOUT), max(figure) * ABOUT) if figure and min(figure) > 0 else _negative(figure)
     mean = float(np.mean(known)) if known else None
-    plain = [c for c in worst if c.mitigation is None and c.regimes]
+    plain = list({c.seed: c for c in reversed(worst)}.values())  # the first of a seed: of all requests, nothing mended
     return {
         "reported": reported,
         "metric": NAMES.get(metric, metric) or None,

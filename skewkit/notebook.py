@@ -11,9 +11,11 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -274,6 +276,7 @@ def _child() -> int:
         logging.getLogger().handlers[0].setFormatter(_Plain())
         chatter = re.compile(r"(Executing|Ending|Input|Output) |PosixPath|<(picture|IPython|\d+ )")
         logging.getLogger("papermill").addFilter(lambda record: not chatter.match(record.getMessage()))
+    sockets = tempfile.mkdtemp(prefix="skewkit-")
     try:
         papermill.execute_notebook(
             asked["input"],
@@ -284,7 +287,7 @@ def _child() -> int:
             log_output=not terminal,
             start_timeout=int(asked["limit"]) + 60,  # a busy machine is no reason to fail; the limit of the run is
             execution_timeout=int(asked["limit"]) + 60,
-            config=traitlets.config.Config({"KernelManager": {"transport": "ipc" if os.name == "posix" else "tcp"}}),
+            config=traitlets.config.Config({"KernelManager": _transport(Path(sockets))}),
         )
     except DeadKernelError:
         return KERNEL_DIED
@@ -292,7 +295,18 @@ def _child() -> int:
         return TIMED_OUT
     except papermill.PapermillExecutionError:
         return FAILED
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
     return OK
+
+
+def _transport(folder: Path) -> dict[str, str]:
+    """How to speak to the kernel: by sockets in a folder of this run's own, for two runs at once would share a name.
+
+    A socket's path holds about a hundred characters; where that is too few, and on Windows, by TCP on loopback.
+    """
+    path = str(folder / "kernel")
+    return {"transport": "ipc", "ip": path} if os.name == "posix" and len(path) < 90 else {"transport": "tcp"}
 
 
 class _Plain(logging.Formatter):

@@ -178,6 +178,17 @@ def test_a_notebook_that_writes_a_valid_result_is_0(folder):
     assert command("run", "trap") == 0
 
 
+def test_runs_at_once_in_one_folder_do_not_meet(folder):
+    """Four at the same moment: each speaks to its own kernel, by sockets of its own and none in the folder."""
+    notebook(folder, "import pathlib; assert not list(pathlib.Path('.').glob('*-ipc*'))", WRITES)
+    runs = [
+        subprocess.Popen([sys.executable, "-m", "skewkit", "run", "trap"], stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    said = [run.communicate(timeout=600)[0].decode() for run in runs]
+    assert [run.returncode for run in runs] == [0] * 4, said
+    assert len([p for p in (folder / "runs").iterdir() if not p.is_symlink()]) == 4
+
+
 def test_an_interrupted_run_leaves_no_half_run_in_place(folder):
     """Ctrl-C: no folder appears under the run's name, and nothing is left running."""
     notebook(folder, "import time; time.sleep(600)")
