@@ -35,7 +35,7 @@ drill: setup
 incidents: setup
 	@begun=$$(date +%s); mkdir -p runs/incidents; export OMP_NUM_THREADS=1; \
 	ls notebooks/params/incidents/*.yaml | xargs -P 2 -I FILE sh -c \
-	  'name=$$(basename FILE .yaml); $(SKEWKIT) run drill -f FILE --runs runs/incidents/$$name > runs/incidents/$$name.log 2>&1; \
+	  'name=$$(basename FILE .yaml); rm -f runs/incidents/$$name/latest; $(SKEWKIT) run drill -f FILE --runs runs/incidents/$$name > runs/incidents/$$name.log 2>&1; \
 	   code=$$?; case $$code in 0|3|4|5) ;; *) echo "$$name failed with exit code $$code: runs/incidents/$$name.log" >&2;; esac'; \
 	$(BIN)/python -m skewkit.incidents runs/incidents && echo "in $$(( $$(date +%s) - begun )) s"
 
