@@ -177,7 +177,7 @@ def test_a_drill_in_a_table_of_your_own_by_any_model(kind, own, table):
     skew = {"skew": "unit_change", "features": ["amount"], "unit": "sign"}
     clean, full = sk.drill(sk.compare(**own, replayed=own["served"], **given), skew, severities=(0, 1), draws=20)
     auc = [next(c for c in cell.result.impact if c.metric == "auc" and c.change == "skew") for cell in (clean, full)]
-    assert auc[0].delta == 0 and auc[0].before > 0.8 and auc[1].delta < -0.2
+    assert auc[0].delta == 0 and auc[0].before > 0.7 and auc[1].delta < -0.2  # a model that ranks, and then does not
     assert clean.noticed == () and "parity" in full.noticed and full.rows == 2_000
     assert hashes() == before | {p: h for p, h in hashes().items() if "__pycache__" in p.parts}
 
