@@ -12,9 +12,10 @@ import pandas as pd
 
 from .costs import DRAWS
 from .engines import Local, Pairs, same
+from .incidents import refused
 from .injection import Skews, allowed, everywhere, onto, together
 from .load import compare
-from .mitigation import mitigated
+from .mitigation import known, mitigated
 from .noticing import Watch, noticed
 from .pipeline import examine
 from .policy import Policy, read_policy
@@ -50,9 +51,9 @@ def drill(
     The world is a scenario, by name or as such, or a case of your own tables (`skewkit.compare`) whose served requests
     are taken to be clean. ``skew`` is one skew or several, drilled one after the other; a list among them is planted
     together, and an empty one plants nothing. One that is written as a mapping may have a ``scope`` of its own, which goes
-    over the drill's: {skew: leakage, horizon: 1h, scope: {side: training}}. A severity is the share, in [0, 1], of the requests in ``scope``; skews of a
-    whole table take 0 and 1 alone, and pass over the rest. What the checks say of the unskewed table is measured first,
-    for only a worse verdict counts as noticed. ``told`` is called with each `Cell` as it is done; ``sample`` keeps about
+    over the drill's: {skew: leakage, horizon: 1h, scope: {side: training}}. A severity is the share, in [0, 1], of the
+    requests in ``scope``; skews of a whole table take 0 and 1 alone, and pass over the rest. What the checks say of the unskewed table is measured first,
+    for only a louder alarm counts as noticed. ``told`` is called with each `Cell` as it is done; ``sample`` keeps about
     that many requests.
 
     With ``seeds`` all of it is done once a seed, which also seeds a simulated world; ``simulated`` holds that world's other
@@ -67,7 +68,13 @@ def drill(
         raise SkewkitError(
             f"a drill of {len(plants)} skews at {len(severities)} severities was asked; give one of each at least"
         )
-    scopes = [plant.scopes(severities) for plant in plants]  # refused before any work
+    scopes = [plant.scopes(severities) for plant in plants]  # refused before any work, as all that follows
+    for how in mitigations:
+        known(how)
+    if incident:
+        refused(**incident)
+    if isinstance(world, Case) and (sample or segments or simulated):
+        raise SkewkitError("sample, segments or a simulated world was asked of your own tables; give them in tables")
     cells = []
     for number in list(seeds) or [seed]:
         ground = Ground(_world(world, number, simulated), policy, sample, number, draws, tuple(segments))

@@ -156,7 +156,7 @@ def evaluate(
 
     ``raw`` maps a table's name to events with a column ``known``, the time since which a row is known; ``asked`` is
     the requests' time column. Gives a frame with one column a definition and the requests' index. Nothing with a later
-    ``known`` is read, but by a `Normalized` whose window is global.
+    ``known`` is read, but by a `Normalized` whose window is global, by the clock of events, and by a horizon: see `AsOf`.
     """
     when = nanoseconds(requests[asked])
     lines: dict = {}

@@ -12,6 +12,7 @@ import numpy as np
 
 from .metrics import NAMES
 from .records import SkewkitError
+from .words import requests
 
 MEASURES = {
     "change": lambda cost, mended: cost.delta,
@@ -37,7 +38,7 @@ def summary(
     ends of a range. It has landed when the mean is within a factor of 1.5 of it. With no figure nothing lands or fails.
     Of the skews of a drill the first is the incident; the others stand beside it.
     """
-    refused(metric, measure, figure)
+    refused(reported, metric, measure, figure, segment, note)
     first = [c for c in cells if c.name.partition(" #")[0] == cells[0].name.partition(" #")[0]]
     worst = [c for c in first if c.severity == max(c.severity for c in first)]
     planted = {c.seed: c for c in worst if c.mitigation is None}  # the later of two: over the requests that were mended
@@ -82,8 +83,25 @@ def summary(
     }
 
 
-def refused(metric: str, measure: str, figure: Sequence[float]) -> None:
-    """Refuse an incident that cannot be measured."""
+def refused(
+    reported: str = "",
+    metric: str = "",
+    measure: str = "change",
+    figure: Sequence[float] = (),
+    segment: str | None = None,
+    note: str = "",
+    **unknown: Any,
+) -> None:
+    """Refuse an incident that cannot be measured; see `summary`."""
+    if unknown or not reported:
+        raise SkewkitError(
+            f"incident: {', '.join(unknown) or 'nothing'} was given and reported is "
+            f"{'there' if reported else 'missing'}; it takes reported, metric, measure, figure, segment, note"
+        )
+    if not isinstance(figure, (list, tuple)) or not all(type(f) in (int, float) for f in figure):
+        raise SkewkitError(
+            f"incident: figure={figure!r} was given; it is a list of one number, or of two, like [-0.15]"
+        )
     if metric and metric not in NAMES:
         raise SkewkitError(f"incident: metric {metric!r} was asked; there are {', '.join(NAMES)}")
     if measure not in MEASURES:
@@ -130,9 +148,9 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
         one = result["incident"]
         lands = {None: "", True: "yes", False: "no"}[one["landed"]]
         mended = ", ".join(f"{how}: {_signed(value)}" for how, value in one["mitigated"].items())
-        fires = f"{_count(one['fires_alone'])}, {_count(one['fires'])}"
+        fires = f"{requests(one['fires_alone'])}, {requests(one['fires'])}"
         offline = "" if one["offline"] is None else f"{one['offline']:.3f}"
-        lines.append((name, one["reported"], _measured(one), lands, mended, fires, _count(one["needs"]), offline))
+        lines.append((name, one["reported"], _measured(one), lands, mended, fires, requests(one["needs"]), offline))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -147,10 +165,6 @@ def _measured(one):
 
 def _signed(value):
     return "" if value is None else f"{value:+.4f}"
-
-
-def _count(number):
-    return "never" if number is None else f"{number:,}"
 
 
 if __name__ == "__main__":

@@ -43,8 +43,7 @@ def mitigated(
     scores are then those of the old model on what the requests should have held, and of each model on what they did hold.
     Raises NotApplicable where this drill has nothing to do it with.
     """
-    if how not in HOWS:
-        raise SkewkitError(f"mitigation {how!r} was asked; there are {'; '.join(HOWS)}")
+    known(how)
     if how.startswith("retrain"):
         return _retrained(clean, planted, world, alone="on the log" in how, fixed="recompute" in how)
     if how == "undo":
@@ -59,6 +58,12 @@ def mitigated(
         frame = planted.served.frame().reindex(columns=clean.replayed.columns)
         frame = frame.assign(**world(frame).to_dict("series"))
     return planted, served_as(clean, frame)
+
+
+def known(how: str) -> None:
+    """Refuse a mitigation that there is not."""
+    if how not in HOWS:
+        raise SkewkitError(f"mitigation {how!r} was asked; there are {'; '.join(HOWS)}")
 
 
 def served_as(clean: Case, frame: pd.DataFrame) -> Case:
@@ -87,9 +92,13 @@ def _retrained(clean, planted, world, alone, fixed):
         raise NotApplicable("retraining needs a scenario, which says how its model is fitted")
     roles, features = clean.roles, list(clean.roles.features)
     log = planted.served.frame()
-    known = log[roles.label].notna()
-    middle = log.loc[known, roles.time].quantile(0.5)
-    earlier, later = known & (log[roles.time] < middle), (known & (log[roles.time] >= middle)).to_numpy()
+    if lost := [f for f in features if f not in log]:
+        raise NotApplicable(
+            f"the log has no {', '.join(lost)} to learn from; recompute it, or read the last good version"
+        )
+    labelled = log[roles.label].notna()
+    middle = log.loc[labelled, roles.time].quantile(0.5)
+    earlier, later = labelled & (log[roles.time] < middle), (labelled & (log[roles.time] >= middle)).to_numpy()
     training = world.tables[0]
     wanted = [c for c in training if c in log]
     joined = pd.concat([training[wanted][: 0 if alone else None], log.loc[earlier, wanted]], ignore_index=True)

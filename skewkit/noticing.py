@@ -44,16 +44,14 @@ class Watch:
             if name == "with events" and case.past is None:
                 found[name] = dict(found["with replay"])
                 continue
-            waiting = set(self._noticed(name, case, len(self.order)))
-            fires = {}
+            waiting = self._noticed(name, case, len(self.order))
+            fires: dict[str, int] = {}
             if name == "with events" and "parity" in waiting and _before_serving(case, self.policy):
                 fires["parity"] = 0
             for n in self._numbers():
-                for one in waiting - set(fires):
-                    if one in self._noticed(name, case, n):
-                        fires[one] = n
-                if waiting <= set(fires):
+                if set(waiting) <= set(fires):
                     break
+                fires |= {c: n for c in self._noticed(name, case, n) if c in waiting and c not in fires}
             found[name] = fires
         return found
 

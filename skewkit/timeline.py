@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 import numpy as np
 import pandas as pd
 
-from .records import SkewkitError
+from .records import NotApplicable, Roles, SkewkitError
 
 PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "hour": lambda t: t.dt.hour,
@@ -94,6 +94,20 @@ def after(times: np.ndarray, length: int) -> np.ndarray:
     """The moments ``length`` nanoseconds later; after a missing time NEVER, and after the last there is, the last."""
     last = np.iinfo("i8").max
     return np.where(times == NEVER, NEVER, np.where(times > last - length, last, times + length))
+
+
+def history(frame: pd.DataFrame, roles: Roles, entity: str, asker) -> tuple[pd.Series, np.ndarray]:
+    """Whose each row of a table is, by the column ``entity`` (the table's own when ""), and when it was asked.
+
+    Raises NotApplicable where the table has no such columns: it has no history to look into.
+    """
+    entity = entity or roles.entity
+    if entity not in frame or roles.time not in frame:
+        raise NotApplicable(
+            f"{asker} needs the table's time and entity columns to look into its history "
+            f"(time={roles.time!r}, entity={entity!r}); the table has {', '.join(frame)}"
+        )
+    return frame[entity], nanoseconds(frame[roles.time])
 
 
 class Timeline:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +109,11 @@ def test_a_skew_that_cannot_act_is_an_error():
         ({"scope": {"since": "2013-10-01"}}, "has no zone"),
         ({"scope": {"where": ["planet", "Mars"]}}, "'planet'"),
         ({"sample": -1}, "number of rows"),
+        ({"mitigations": ["rest"]}, "mitigation 'rest'"),
+        ({"incident": {"reported": "x", "metrc": "auc"}}, "metrc"),
+        ({"incident": {"metric": "auc"}}, "reported is missing"),
+        ({"incident": {"reported": "x", "metric": "auc", "figure": -0.1}}, "a list of one number"),
+        ({"simulated": {"events": 20_000}}, "flights was given events"),
         ({"skew": [{**FOUR[0], "scope": "training"}]}, "write it like {side: training}"),
         ({"skew": [{**FOUR[0], "scope": {"share": 0.5}}]}, "it takes by, where"),
         ({"skew": [{**FOUR[0], "scope": {"side": "left"}}]}, "'serving' or 'training'"),
@@ -337,3 +346,28 @@ def test_a_small_matrix_is_the_same_every_time():
     pd.testing.assert_frame_equal(once, again, check_exact=True)
     assert len(once) == 3 * 3 and set(once["severity"]) == {1.0}
     assert once.loc[once["skew"] == "broken_header", "first"].tolist() == ["schema"] * 3
+
+
+def test_what_a_drill_of_your_own_tables_would_not_heed_is_refused(table):
+    """A sample or segments of a scenario do nothing to tables, so that they are an error and no quiet nothing."""
+    ground = sk.own(served=table, key="request", features=["amount"])
+    with pytest.raises(SkewkitError, match="give them in tables"):
+        sk.drill(ground, {"skew": "unit_change", "features": ["amount"], "factor": 2}, sample=500)
+
+
+def test_who_notices_is_told_in_one_order_whatever_python_hashes_by():
+    """Two processes with other hash seeds: what fires, and in which order, is the same to the last character."""
+    code = """
+import json, skewkit as sk
+table = sk.examples.table(2_000)
+ground = sk.own(served=table, key="request", time="asked", features=list(sk.examples.FEATURES))
+cells = sk.drill(ground, {"skew": "missing_values", "features": ["amount", "city"], "rate": 0.9}, severities=(0, 1))
+print(json.dumps([c.regimes for c in cells]))
+"""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
+        ).stdout
+        for seed in ("0", "1", "2")
+    ]
+    assert len(set(said)) == 1 and len(json.loads(said[0])[1]["with replay"]["fires"]) == 2

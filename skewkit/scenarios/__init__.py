@@ -26,6 +26,19 @@ from ..records import Roles, SkewkitError
 NAMES = tuple(sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_")))
 
 
+TRUSTED = (  # what gradient-boosted trees are made of, and older releases of skops do not know
+    "functools.partial",
+    "sklearn._loss._loss.CyHalfBinomialLoss",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn.compose._column_transformer._RemainderColsList",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.utils.validation.check_array",
+)
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A world, and its model.

@@ -17,7 +17,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ..features import Column, DaysSince, Encoded, Latest, LocalTime, Normalized, Rolling
 from ..records import Roles, SkewkitError
-from . import Scenario
+from . import TRUSTED, Scenario
 
 ZONE = "America/New_York"
 ASKED_BEFORE = pd.Timedelta("1h")
@@ -25,18 +25,6 @@ LATE = 15  # minutes
 BEGIN, CUT, VALIDATION = (pd.Timestamp(d, tz=ZONE) for d in ("2013-02-01", "2013-09-01", "2013-08-01"))
 FREQUENT = 170  # departures in training that earn a plane a place in the vocabulary: the model reads at most 255
 CODES = ("carrier", "origin", "dest", "plane")
-
-TRUSTED = (  # what the model is made of, and older releases of skops do not know
-    "functools.partial",
-    "sklearn._loss._loss.CyHalfBinomialLoss",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn.compose._column_transformer._RemainderColsList",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.utils.validation.check_array",
-)
 
 
 def world() -> Scenario:

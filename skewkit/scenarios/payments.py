@@ -31,8 +31,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from ..features import Column, DaysSince, Encoded, Filled, Latest, LocalTime, Normalized, Rate, Rolling
 from ..records import Roles, SkewkitError
 from ..timeline import local
-from . import Scenario
-from .flights import TRUSTED
+from . import TRUSTED, Scenario
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 DAYS = 186  # of payments; the first 60 are history only, the rest whole weeks

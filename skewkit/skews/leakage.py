@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..records import NotApplicable, Skew, SkewkitError, needs
+from ..records import Skew, SkewkitError, needs
 from ..scope import coin
-from ..timeline import Timeline, after, duration, nanoseconds
+from ..timeline import Timeline, after, duration, history
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +41,17 @@ class Leakage(Skew):
         return tuple(f for f in roles.features if f in frame and f not in fixed)
 
     def inject(self, frame, roles, seed=0):
-        entity = self.entity or roles.entity
-        if entity not in frame or roles.time not in frame:
-            raise NotApplicable(
-                f"{self} needs the table's time and entity columns to look ahead in it "
-                f"(time={roles.time!r}, entity={entity!r}); the table has {', '.join(frame)}"
-            )
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
-        source = self._source_rows(frame, entity, roles)
+        source = self._source_rows(frame, roles, *history(frame, roles, self.entity, self))
         return pd.DataFrame({f: frame[f].array.take(source) for f in names}, index=frame.index)
 
-    def _source_rows(self, frame, entity, roles):
+    def _source_rows(self, frame, roles, who, times):
         """The row whose values each row is given."""
-        rows, times = np.arange(len(frame)), nanoseconds(frame[roles.time])
+        rows = np.arange(len(frame))
         # of two requests at once, the same is the newer in whatever order the rows come
         order = np.argsort(coin(frame[roles.key], "leakage"), kind="stable") if roles.key in frame else rows
-        line = Timeline(frame[entity].iloc[order], times[order])
-        found = line.latest(frame[entity], after(times, duration(self.horizon, "horizon")))
+        line = Timeline(who.iloc[order], times[order])
+        found = line.latest(who, after(times, duration(self.horizon, "horizon")))
         source = np.append(order, -1)[found]
         return np.where((found >= 0) & (times[source] > times), source, rows) if len(rows) else rows
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..scope import coin
-from ..timeline import Timeline, nanoseconds
+from ..timeline import Timeline, history
 
 HOWS = ("shuffled", "neighbour")
 
@@ -79,12 +79,8 @@ class Misjoin(Skew):
         draw = coin(frame[roles.key], "misjoin", seed)
         if not entity:
             return _next_of(draw, rows)
-        if entity not in frame or roles.time not in frame:
-            raise NotApplicable(
-                f"{self} needs the table's time and entity columns to find another's features "
-                f"(time={roles.time!r}, entity={entity!r}); the table has {', '.join(frame)}"
-            )
-        who, times = frame[entity].astype(object), nanoseconds(frame[roles.time])
+        who, times = history(frame, roles, entity, self)
+        who = who.astype(object)
         there = pd.Series(who.dropna().unique(), dtype=object)
         if len(there) < 2:
             raise NotApplicable(f"{self}: {entity!r} holds {len(there)} entities; two at least can be confused")

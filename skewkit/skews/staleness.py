@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..records import NotApplicable, Skew, SkewkitError
-from ..timeline import Timeline, before, duration, nanoseconds, refreshed
+from ..records import Skew, SkewkitError
+from ..timeline import Timeline, before, duration, history, refreshed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,13 +41,7 @@ class Staleness(Skew):
         return tuple(f for f in roles.features if f in frame and f not in fixed)
 
     def inject(self, frame, roles, seed=0):
-        entity = self.entity or roles.entity
-        if entity not in frame or roles.time not in frame:
-            raise NotApplicable(
-                f"{self} needs the table's time and entity columns to look back in its history "
-                f"(time={roles.time!r}, entity={entity!r}); the table has {', '.join(frame)}"
-            )
-        source = self._source_rows(frame[entity], nanoseconds(frame[roles.time]))
+        source = self._source_rows(*history(frame, roles, self.entity, self))
         names = self.features or self.acts_on(frame, roles)
         return pd.DataFrame({f: frame[f].array.take(source) for f in names}, index=frame.index)
 
