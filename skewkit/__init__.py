@@ -32,7 +32,7 @@ _HOME = {
     "impact": "pipeline",
     "inject": "injection",
     "own": "load",
-    "read_policy": "policy",
+    "read_policy": "policy_file",
     "scenario": "scenarios",
     "skews": "",
     "undo": "injection",

@@ -18,7 +18,8 @@ from .load import compare
 from .mitigation import known, mitigated
 from .noticing import Watch, noticed
 from .pipeline import examine
-from .policy import Policy, read_policy
+from .policy import Policy
+from .policy_file import read_policy
 from .records import Case, Skew, SkewkitError
 from .results import Cell, Drill, Result
 from .scenarios import Scenario, scenario, scored, takes

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from .records import Agreement, Distribution, Roles, SkewkitError
+from .records import Agreement, Distribution, Roles, SkewkitError, Tolerance
 from .scope import coin
 from .timeline import nanoseconds, zone
 
@@ -146,8 +146,8 @@ class Pairs:
             for t, rows in zip(self.tables, (self.before, self.after), strict=True)
         )
 
-    def agreement(self, name: str, tolerance: float) -> Agreement:
-        """How many pairs differ, remembered: by more than ``tolerance`` (absolute plus relative), in a category, or in a null."""
+    def agreement(self, name: str, tolerance: Tolerance = Tolerance()) -> Agreement:
+        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null."""
         if (name, tolerance) not in self.memo:
             self.memo[name, tolerance] = Agreement(self.n, int((~same(*self.columns(name), tolerance)).sum()))
         return self.memo[name, tolerance]
@@ -164,22 +164,17 @@ class Pairs:
         )
 
 
-def same(a: pd.Series, b: pd.Series, tolerance: float = 0.0) -> np.ndarray:
-    """Which rows agree, shape (n,): nulls only with nulls, numbers within |a - b| <= tolerance (1 + |a|).
-
-    Integers and categories agree exactly.
-    """
+def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.ndarray:
+    """Which rows agree, shape (n,): nulls only with nulls, numbers within the tolerance, integers and categories exactly."""
     kinds = {kind_of(a), kind_of(b)}
     agree = a.isna().to_numpy(bool) & b.isna().to_numpy(bool)
     both = a.notna().to_numpy(bool) & b.notna().to_numpy(bool)
     x, y = a[both], b[both]
     if kinds <= {"integer", "number", "boolean"}:
         exact = kinds == {"integer"}  # as floats, large ones would lose digits
+        width = np.float32 if {"float32", "Float32", "float[pyarrow]"} & {str(a.dtype), str(b.dtype)} else np.float64
         x, y = (v.to_numpy() if exact else v.to_numpy(float) for v in (x, y))
-        agree[both] = x == y
-        if not exact:
-            with np.errstate(invalid="ignore", over="ignore"):
-                agree[both] |= np.isfinite(x) & (np.abs(x - y) <= tolerance * (1 + np.abs(x)))
+        agree[both] = x == y if exact else _close(x, y, tolerance, width)
     elif kinds <= {"time", "naive time"} and len(kinds) == 1:
         agree[both] = nanoseconds(x) == nanoseconds(y)
     elif len(kinds) == 1:  # text is never a number
@@ -187,6 +182,22 @@ def same(a: pd.Series, b: pd.Series, tolerance: float = 0.0) -> np.ndarray:
     elif "other" in kinds:  # numbers of which some have become text
         agree[both] = [type(a) is type(b) and a == b for a, b in zip(x.astype(object), y.astype(object), strict=True)]
     return agree
+
+
+def _close(x, y, tolerance, width):
+    """Which floats agree within a tolerance, shape (n,); infinities only with themselves."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = np.abs(x - y) <= tolerance.absolute + tolerance.relative * np.abs(x)
+        if tolerance.ulp:
+            near |= np.abs(_place(x, width) - _place(y, width)) <= tolerance.ulp  # a wrap is far beyond any ulp
+    return (x == y) | np.isfinite(x) & np.isfinite(y) & near
+
+
+def _place(x, width):
+    """Each float's place among all floats of a width, so that neighbours are 1 apart and both zeros are 0, shape (n,)."""
+    whole = np.int32 if width is np.float32 else np.int64
+    bits = x.astype(width).view(whole).astype(np.int64)
+    return np.where(bits < 0, np.iinfo(whole).min - bits, bits)
 
 
 def distribution_of(series: pd.Series) -> Distribution:

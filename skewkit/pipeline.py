@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .checks import CHECKS
 from .costs import DRAWS, cost
-from .policy import Policy, read_policy
+from .policy import Policy
+from .policy_file import read_policy
 from .records import Case, NotRun, SkewkitError
 from .results import Findings, Impact, Result
 

@@ -1,24 +1,19 @@
-"""Thresholds, the error budget, and what they judge."""
+"""What is tolerated, the error budget, and what they judge. `policy_file.py` reads one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from importlib.resources import files
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from datetime import date
+from math import ceil, isfinite
+from typing import Any
 
-import yaml
+from .records import Case, Finding, NotRun, Tolerance, Verdict
 
-from .records import Case, Finding, SkewkitError, Verdict
-
-TESTS = 4  # bounded statistics a feature and change can have: KS, null share, unseen, differ
-FACTS = ("schema", "parity")  # what is a fact, or paired, can breach on its own
-STATISTICS = (
-    *(f"schema.{s}" for s in ("missing", "retyped", "constant", "new", "reordered")),
-    *(f"distribution.{s}" for s in ("ks", "psi", "js", "null_share", "unseen")),
-    *(f"parity.{s}" for s in ("differ", "missing_keys", "extra_keys", "duplicate_keys", "null_keys", "fleet")),
-)
-CHANGES = ("drift", "skew", "total", "training")
+TESTS = 8  # bounded statistics a feature and change can have, over all checks
+KEYS = 8  # and a case, whatever its features
+TIMES = 1.25  # how far beyond the wobble seen in training is still tolerated
+MOST = 10**9  # rows; a finding that would need more is never settled
 
 
 @dataclass(frozen=True)
@@ -33,118 +28,135 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A known finding that decides no verdict until a day (that day left out): why, and who answers for it."""
+
+    check: str
+    statistic: str
+    until: date
+    reason: str
+    owner: str
+    feature: str | None = None
+    change: str | None = None
+    segment: str | None = None
+
+    def fits(self, f: Finding) -> bool:
+        """Whether it is about this finding; a field that is not given fits any."""
+        asked = (self.check, self.statistic, self.feature, self.change, self.segment)
+        given = (f.check, f.statistic, f.feature, f.change, f.segment)
+        return all(a is None or a == g for a, g in zip(asked, given, strict=True))
+
+    def __str__(self):
+        return f"until {self.until}: {self.reason} ({self.owner})"
+
+
+@dataclass(frozen=True)
 class Policy:
-    """What is tolerated. `read_policy` makes one from a file; see policy.yaml for what each number means."""
+    """What is tolerated. `read_policy` makes one from a file; see policy.yaml for what each number means.
+
+    ``today`` (UTC) says which acceptances are over; ``groups`` is into how many parts the error budget is split beside
+    the features: 1, and one more for each segment that is checked by itself.
+    """
 
     alpha: float
     looks: int
     tolerance: float
     categories: int
     fleet: float
+    certify: float | None
+    partitions: str | None
+    by_segment: bool
     scores: Scores
+    features: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    accepted: tuple[Accepted, ...] = field(repr=False)
     limits: Mapping[str, Mapping[str, float]] = field(repr=False)
+    today: date = date.min
+    groups: int = 1
+
+    def tests(self, case: Case) -> int:
+        """How many statistics with bounds a look can hold."""
+        changes = len(case.changes) + (case.past is not None)
+        return self.groups * (TESTS * max(1, len(case.roles.features)) * changes + KEYS)
 
     def level(self, case: Case) -> float:
         """The error level of one bounded statistic, so that all of them over the horizon stay within alpha (Bonferroni)."""
-        changes = len(case.changes) + (case.past is not None)
-        tests = TESTS * max(1, len(case.roles.features)) * changes + 4  # and the four of the keys
-        return self.alpha / (self.looks * tests)
+        return self.alpha / (self.looks * self.tests(case))
+
+    def near(self, feature: str) -> Tolerance:
+        """How far two values of a feature may lie apart and agree."""
+        own = {n: self.features.get(feature, {}).get(n) for n in ("absolute", "relative", "ulp")}
+        if all(v is None for v in own.values()):
+            return Tolerance(self.tolerance, self.tolerance)
+        return Tolerance(**{n: v or 0 for n, v in own.items()})
 
     def judge(self, finding: Finding) -> Finding:
-        """The finding with its threshold, verdict and runbook. Drift warns at most; see CONTRIBUTING.md."""
-        limit = self._limit(finding)
+        """The finding with its threshold, verdict and runbook. Drift warns at most; see CONTRIBUTING.md.
+
+        What is tolerated is the limit's, or what training's own partitions wobble by and a quarter more, if that is more;
+        but never above what is material.
+        """
+        limit = self.limit(finding)
         if limit is None:
-            return finding
+            return replace(finding, grown=None)
+        tolerated = max(limit["tolerated"], min(TIMES * (finding.wobble or 0.0), limit["material"]))
+        limit = {**limit, "tolerated": tolerated}
         low, high = (finding.value if v is None else v for v in (finding.low, finding.high))
-        verdict = self._verdict(finding, low, high, limit)
-        runbook = f"runbooks/{finding.check}.md" if verdict else None
-        return replace(finding, threshold=limit["tolerated"], verdict=verdict, runbook=runbook)
-
-    def _limit(self, f):
-        name = f"{f.check}.{f.statistic}"
-        return self.limits.get(f"{name}.{f.change}", self.limits.get(name))
-
-    @staticmethod
-    def _verdict(f, low, high, limit):
-        if low > limit["tolerated"]:
-            if f.change == "drift":
-                return Verdict.warn
-            if f.change in ("skew", "training") or f.check in FACTS or low > limit["material"]:
-                return Verdict.breach
-            return Verdict.warn
-        unsure = f.change != "drift" and high > limit["material"] and high > low
-        return Verdict.inconclusive if unsure else Verdict.ok
-
-
-def read_policy(path: str | None = None) -> Policy:
-    """The default policy, with what the YAML file at ``path`` changes."""
-    raw = _yaml(files(__package__).joinpath("policy.yaml"))
-    if path:
-        raw = _merge(raw, _yaml(Path(path)), str(path))
-    raw.pop("version")
-    return Policy(**{**raw, "scores": Scores(**raw["scores"])})
-
-
-def _yaml(path):
-    try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SkewkitError(
-            f"policy: there is no file at {path}; give the path of a policy, or none for the default"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise SkewkitError(f"policy: {path} is not YAML: {e}") from None
-
-
-def _merge(default, own, path):
-    """``default`` with what ``own`` sets; a name that is not known is an error, for it would do nothing."""
-    if not isinstance(own, dict):
-        raise SkewkitError(
-            f"policy: {path} holds a {type(own).__name__}; it holds names and values, as skewkit/policy.yaml does"
+        verdict = _verdict(finding, low, high, limit)
+        accepted = next((str(a) for a in self.accepted if a.fits(finding) and self.today < a.until), None)
+        return replace(
+            finding,
+            threshold=tolerated,
+            verdict=verdict,
+            runbook=f"runbooks/{finding.check}.md" if verdict else None,
+            accepted=accepted if verdict else None,
+            needs=_needs(finding, limit) if verdict == Verdict.inconclusive else None,
+            grown=None,
         )
-    if odd := [n for n in ("scores", "limits") if not isinstance(own.get(n) or {}, dict)]:
-        raise SkewkitError(f"policy: {path}: {odd[0]} holds {own[odd[0]]!r}; it holds names and values")
-    for parts, known in ((own, default), (own.get("scores") or {}, {f.name for f in fields(Scores)})):
-        if unknown := [k for k in parts if k not in known]:
-            raise SkewkitError(f"policy: {path} sets {', '.join(map(str, unknown))}; a policy has {', '.join(known)}")
-    limits = dict(default["limits"])
-    for name, limit in (own.get("limits") or {}).items():
-        short = name.rpartition(".")[0]
-        base = limits.get(name) or limits.get(short if short.count(".") else name) or {}
-        limits[name] = {**base, **limit} if isinstance(limit, dict) else {}
-        if set(limits[name]) != {"tolerated", "material"} or not known_statistic(name):
-            raise SkewkitError(
-                f"policy: {path} limits {name}: {limit}; a limit has tolerated and material, and is of {', '.join(STATISTICS)}"
+
+    def limit(self, f: Finding) -> Mapping[str, float] | None:
+        """The limit of a finding: its feature's own first, then its change's; None where it is described only."""
+        name = f"{f.check}.{f.statistic}"
+        own = self.features.get(f.feature or "", {}).get("limits", {})
+        found = (limits.get(n) for limits in (own, self.limits) for n in (f"{name}.{f.change}", name))
+        return next((limit for limit in found if limit), None)
+
+    def over(self) -> list[NotRun]:
+        """What is no longer accepted, for its day has come."""
+        return [
+            NotRun(
+                "accept",
+                f"{a.check}.{a.statistic}{f' of {a.feature}' if a.feature else ''} was accepted {a}, and that day has come",
+                "a fix; or in the policy another day, with the reason",
             )
-    merged = {**default, **own, "scores": {**default["scores"], **(own.get("scores") or {})}, "limits": limits}
-    _refuse(merged, path)
-    return merged
+            for a in self.accepted
+            if self.today >= a.until
+        ]
 
 
-def _refuse(merged, path):
-    """Numbers that are none, or out of range, would judge in silence."""
-    spans = {"alpha": (1e-12, 0.5), "looks": (1, 1e9), "tolerance": (0, 1), "categories": (0, 1e6), "fleet": (0, 1)}
-    spans |= {f"scores.{n}": (1e-9, 1) for n in ("top", "moved", "floor", "quantile")}
-    spans |= {f"limits.{n}.{k}": (0, 1e9) for n in merged["limits"] for k in ("tolerated", "material")}
-    flat = {**merged, **{f"scores.{k}": v for k, v in merged["scores"].items()}}
-    flat |= {f"limits.{n}.{k}": v for n, limit in merged["limits"].items() for k, v in limit.items()}
-    for name, (low, high) in spans.items():
-        value = flat[name]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise SkewkitError(
-                f"policy: {path} sets {name}={value!r}; it is a number from {low:g} to {high:g}, "
-                f"written like 0.001 (YAML reads 1e-3 as text)"
-            )
-    for name, limit in merged["limits"].items():
-        if limit["tolerated"] > limit["material"]:
-            raise SkewkitError(f"policy: {path} tolerates more of {name} than is material: {limit}; raise material too")
-    threshold = merged["scores"]["threshold"]
-    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
-        raise SkewkitError(f"policy: {path} sets scores.threshold={threshold!r}; it is a number, or null")
-    if merged["version"] != 1:
-        raise SkewkitError(f"policy: {path} is of version {merged['version']!r}; this skewkit reads version 1")
+def _verdict(f, low, high, limit):
+    if low > limit["tolerated"]:
+        if f.change == "drift":
+            return Verdict.warn
+        # training against served may be the world; only facts, and what must not be missed, are breaches there
+        sure = f.change != "total" or f.check != "distribution" or low > limit["material"]
+        return Verdict.breach if sure else Verdict.warn
+    unsure = f.change != "drift" and high > limit["material"] and high > low
+    return Verdict.inconclusive if unsure else Verdict.ok
 
 
-def known_statistic(name: str) -> bool:
-    """Whether a limit's name is CHECK.STATISTIC or CHECK.STATISTIC.CHANGE."""
-    return name in STATISTICS or (name.rpartition(".")[0] in STATISTICS and name.rpartition(".")[2] in CHANGES)
+def _needs(f, limit):
+    """The rows on each side at which the same value would be judged, to two digits; None where none would do."""
+
+    def settled(times):
+        low, high = f.grown(times)
+        return low > limit["tolerated"] or high <= limit["material"]
+
+    if f.grown is None or not f.n or not settled(most := MOST / f.n):
+        return None
+    few = 1.0
+    while most / few > 1.01:
+        middle = (few * most) ** 0.5
+        few, most = (few, middle) if settled(middle) else (middle, most)
+    rows = most * f.n
+    digits = 10 ** max(0, len(str(int(rows))) - 2)
+    return int(ceil(rows / digits) * digits) if isfinite(rows) else None

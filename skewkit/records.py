@@ -83,6 +83,18 @@ class Distribution:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far two numbers may lie apart and agree: |a - b| <= absolute + relative |a|, or at most ``ulp`` floats between.
+
+    A float is of the coarser width of the two columns. All three are 0 or more; integers and categories agree exactly.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    ulp: int = 0
+
+
+@dataclass(frozen=True)
 class Agreement:
     """One feature on two tables, row against row: how many rows were compared and how many differ."""
 
@@ -270,7 +282,11 @@ class Case:
 class Finding:
     """One measured value with its unit and n, the bounds chance allows, its threshold, and a verdict.
 
-    A verdict of None: described, not judged. ``plant`` names the cell of a drill that it was measured in.
+    A verdict of None: described, not judged. ``plant`` names the cell of a drill that it was measured in. ``n`` are rows;
+    where a cluster key is given, ``effective`` is how many they count as. ``wobble`` is how far training's own partitions
+    lie apart in this, and ``needs`` how many rows on each side would settle what is inconclusive. ``accepted`` says until
+    when, why and by whom it is accepted; it decides no verdict then. ``detail`` are the values or rows that contribute
+    most. ``grown`` gives the bounds that chance would allow with so many times the rows, for ``needs``; it is not kept.
     """
 
     check: str
@@ -288,6 +304,11 @@ class Finding:
     runbook: str | None = None
     accepted: str | None = None
     plant: str | None = None
+    needs: int | None = None
+    wobble: float | None = None
+    effective: int | None = None
+    detail: tuple[Mapping[str, Any], ...] | None = None
+    grown: Callable[[float], tuple[float, float]] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -322,8 +343,9 @@ class NotRun:
 
 
 def as_rows(records) -> list[dict[str, Any]]:
-    """Records as plain dictionaries, verdicts by name."""
-    return [{k: str(v) if isinstance(v, Verdict) else v for k, v in asdict(r).items()} for r in records]
+    """Records as plain dictionaries, verdicts by name, without what is not kept."""
+    plain = ({k: v for k, v in asdict(r).items() if k != "grown"} for r in records)
+    return [{k: str(v) if isinstance(v, Verdict) else v for k, v in row.items()} for row in plain]
 
 
 def worst(verdicts) -> Verdict:

@@ -10,7 +10,7 @@ from . import plots
 from .drills import clean_case, planted_case
 from .metrics import NAMES
 from .pipeline import check, impact
-from .policy import read_policy
+from .policy_file import read_policy
 from .records import SkewkitError
 from .scenarios import scenario
 from .scope import Scope
@@ -82,7 +82,7 @@ class Explorer(w.VBox):
             self.said.value, self.picture.value, self.cost.value = f"<p>{escape(str(e))}</p>", "", ""
             return
         there = [f for f in self.world.roles.features if f in self.served.served.columns]
-        offered = [f for f in there if self.served.pairs.agreement(f, 0.0).differ] or there
+        offered = [f for f in there if self.served.pairs.agreement(f).differ] or there
         self._set(self.feature, offered, self.feature.value if self.feature.value in offered else offered[0])
         self.said.value = self._noticed(check(self.served, self.policy).by_check())
         self.cost.value = self._costs(impact(self.served, self.policy, draws=DRAWS))

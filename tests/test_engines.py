@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from skewkit.engines import KINDS, Local, Pairs, distribution_of, kind_of, same
-from skewkit.records import Roles, SkewkitError
+from skewkit.records import Roles, SkewkitError, Tolerance
 
 LAW = settings(max_examples=50, deadline=None, derandomize=True)
 ROLES, DAYS = Roles(key="key", features=("x",)), ["2024-03-01T12:00", None, "2024-02-01T00:00", "2024-03-01T12:00"]
@@ -54,7 +54,7 @@ def tables(before, after):
 
 def agree(a, b, tolerance=0.0, dtype=None):
     """Which rows of two lists agree."""
-    return same(pd.Series(a, dtype=dtype), pd.Series(b, dtype=dtype), tolerance).tolist()
+    return same(pd.Series(a, dtype=dtype), pd.Series(b, dtype=dtype), Tolerance(tolerance, tolerance)).tolist()
 
 
 def test_numbers_of_which_some_became_text_agree_where_they_are_still_numbers():
@@ -187,7 +187,7 @@ def test_agreement_counts_changed_rows_in_any_order(order, changed):
     """However the second table is shuffled, exactly the rows that were changed differ."""
     frame = pd.DataFrame({"key": [f"k{i}" for i in range(12)], "x": np.arange(12.0)})
     after = frame.assign(x=frame["x"] + [float(i in changed) for i in range(12)]).iloc[list(order)]
-    found = Pairs(Local(frame, ROLES), Local(after, ROLES)).agreement("x", 1e-9)
+    found = Pairs(Local(frame, ROLES), Local(after, ROLES)).agreement("x", Tolerance(1e-9, 1e-9))
     assert (found.n, found.differ) == (12, len(changed))
 
 

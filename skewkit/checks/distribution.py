@@ -22,7 +22,7 @@ def distribution(case: Case, policy):
 
 def _paired(case, feature, level, policy):
     """The most that two spreads over the same requests can lie apart: no more than the share of rows that differ."""
-    pairs, agreement = case.pairs, case.pairs.agreement(feature, policy.tolerance)
+    pairs, agreement = case.pairs, case.pairs.agreement(feature, policy.near(feature))
     before, after = pairs.tables
     lone = len(before) + len(after) - 2 * pairs.n
     there = 1 - max(t.distribution(feature).nulls / len(t) for t in pairs.tables)

@@ -36,7 +36,7 @@ def _compare(change, pairs, case, policy):
     broken = compared = 0
     for f in case.roles.features:
         if f in before.columns and f in after.columns:
-            agreement = pairs.agreement(f, policy.tolerance)
+            agreement = pairs.agreement(f, policy.near(f))
             yield share("differ", agreement.differ, agreement.n, f)
             compared += 1
             broken += agreement.differ > policy.fleet * agreement.n
