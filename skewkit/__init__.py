@@ -29,6 +29,7 @@ _HOME = {
     "drill": "drills",
     "examine": "pipeline",
     "examples": "",
+    "explain": "formulas",
     "impact": "pipeline",
     "inject": "injection",
     "own": "load",

@@ -1,9 +1,8 @@
-"""The command line: `skewkit run`, and `skewkit status`."""
+"""The command line: `skewkit run`, `skewkit status` and `skewkit prune`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -23,11 +22,17 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     run.add_argument("--runs", default="runs", help="the folder of runs (default: runs)")
     run.add_argument("--limit", type=float, default=3600.0, help="seconds the whole run may take (default: 3600)")
+    run.add_argument("--dry-run", action="store_true", help="only say what would be read, and how long it may take")
     status = commands.add_parser("status", help="what the last run found")
     status.add_argument("--runs", default="runs")
+    prune = commands.add_parser("prune", help="delete old run folders")
+    prune.add_argument("--runs", default="runs")
+    prune.add_argument("--keep", type=int, default=30, help="whole runs of each notebook to keep (default: 30)")
+    prune.add_argument("--days", type=float, help="and none older than this, but the newest of each notebook")
+    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
     asked = parser.parse_args(argv)
     try:
-        return _run(asked) if asked.command == "run" else _status(Path(asked.runs))
+        return {"run": _run, "status": _status, "prune": _prune}[asked.command](asked)
     except SkewkitError as e:
         print(f"skewkit: {e}", file=sys.stderr)
         return 2
@@ -35,21 +40,33 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(asked) -> int:
     from .notebook import run
+    from .plan import plan
 
+    if asked.dry_run:
+        print("\n".join(plan(asked.name, asked.file, asked.parameter, Path(asked.runs))))
+        return 0
     return run(asked.name, asked.file, asked.parameter, Path(asked.runs), asked.limit)
 
 
-def _status(runs: Path) -> int:
+def _prune(asked) -> int:
+    from .history import prune
+
+    gone = prune(Path(asked.runs), asked.keep, asked.days, asked.dry_run)
+    for folder in gone:
+        print(f"{'would delete' if asked.dry_run else 'deleted'} {folder.name}")
+    print(f"{len(gone)} of the folders in {asked.runs}")
+    return 0
+
+
+def _status(asked) -> int:
     """The newest run of each notebook, and the matrix of the newest drill."""
+    from .history import results
     from .page import matrix_text, summary
 
-    newest = {}
-    folders = sorted(p for p in runs.glob("[0-9]*") if p.is_dir())
-    failed = [p for p in folders if p.suffix == ".failed"]
-    for folder in folders:
-        if folder not in failed and (folder / "result.json").exists():
-            result = json.loads((folder / "result.json").read_text("utf-8"))
-            newest[result["notebook"]] = (folder, result)
+    runs, newest = Path(asked.runs), {}
+    failed = sorted(p for p in runs.glob("[0-9]*.failed") if p.is_dir())
+    for folder, result in results(runs):
+        newest.setdefault(result["notebook"], (folder, result))
     last = max((f.name for f, _ in newest.values()), default="")
     for folder in (p for p in failed if p.name > last):  # since the last run that was whole
         why = (folder / "error.txt").read_text("utf-8").strip() if (folder / "error.txt").exists() else "no reason left"

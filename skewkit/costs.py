@@ -9,11 +9,10 @@ import pandas as pd
 
 from .metrics import Measured, Reading, Scored, interval
 from .records import Case, Cost, NotApplicable, NotRun, SkewkitError
+from .segments import frequent
 
 DRAWS = 200
 ROWS = 200_000  # scored at most, the same keys on both sides
-VALUES = 12  # of a segment, most frequent first
-FEWEST = 200  # rows a segment's value needs
 CHANGES_ONLY = ("moved", "flips")  # metrics that mean nothing on one side alone
 
 
@@ -204,9 +203,8 @@ def _reading(case, policy, base):
 
 
 def _groups(frame, column):
-    """The most frequent values of a segment, with their rows."""
-    counts = frame[column].value_counts()
-    for value in sorted(counts[counts >= FEWEST].index[:VALUES], key=str):
+    """The frequent values of a segment, with their rows."""
+    for value in frequent(frame[column]):
         yield value, (frame[column] == value).fillna(False).to_numpy(bool)
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .columns import same
 from .costs import DRAWS
-from .engines import Local, Pairs, same
+from .engines import Local
 from .incidents import refused
 from .injection import Skews, allowed, everywhere, onto, together
 from .load import compare
 from .mitigation import known, mitigated
 from .noticing import Watch, noticed
+from .pairs import Pairs
 from .pipeline import examine
 from .policy import Policy
 from .policy_file import read_policy

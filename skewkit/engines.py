@@ -12,11 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from .records import Agreement, Distribution, Roles, SkewkitError, Tolerance
+from .columns import arrow_kind, comparable, distribution_of, kind_of, plain, same
+from .records import Distribution, Roles, SkewkitError
 from .scope import coin
 from .timeline import nanoseconds, zone
-
-KINDS = ("boolean", "integer", "number", "text", "time", "naive time", "other")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +53,16 @@ class Local:
         if isinstance(self.source, pd.DataFrame):
             kinds = [kind_of(self.source.iloc[:, i]) for i in range(self.source.shape[1])]
         else:
-            kinds = [_arrow_kind(f.type) for f in self.source.schema]
+            kinds = [arrow_kind(f.type) for f in self.source.schema]
         declared = {"naive time": "time"} if self.zone else {}
         return {c: declared.get(k, k) if c == self.roles.time else k for c, k in zip(self.columns, kinds, strict=True)}
 
-    def column(self, name: str) -> pd.Series:
-        """One column of the rows that count, index 0 to rows - 1."""
+    def column(self, name: str, age: bool = False) -> pd.Series:
+        """One column of the rows that count, index 0 to rows - 1; ``age``: of a time, how long before the request's, in seconds."""
+        if age:
+            asked, known = self.column(self.roles.time), self.column(name)
+            ages = pd.Series(nanoseconds(asked) - nanoseconds(known), dtype=float) / 1e9
+            return ages.where(asked.notna() & known.notna()).rename(name)
         if name not in self.columns:
             raise SkewkitError(f"column {name!r} was asked of {self.name}; it has {', '.join(self.columns)}")
         theirs = self.names.get(name, name)
@@ -74,14 +77,71 @@ class Local:
             series = _localize(series, self.zone, self.name)
         return series
 
-    def distribution(self, name: str) -> Distribution:
+    def distribution(self, name: str, age: bool = False) -> Distribution:
         """The column's values, sorted, exactly; remembered for frames, so that a drill sorts its training once."""
-        if name not in self.memo:
-            found = distribution_of(self.column(name))
+        if (name, age) not in self.memo:
+            found = distribution_of(self.column(name, age))
             if not isinstance(self.source, pd.DataFrame):
                 return found
-            self.memo[name] = found
-        return self.memo[name]
+            self.memo[name, age] = found
+        return self.memo[name, age]
+
+    def entities(self, most: int = 20_000) -> tuple[np.ndarray, np.ndarray] | None:
+        """The rows of at most about ``most`` entities, and the number of each row's entity; None where there is none.
+
+        A row without an entity is one of its own.
+        """
+        if self.roles.entity not in self.columns:
+            return None
+        if "entities" not in self.memo:
+            column = self.column(self.roles.entity)
+            codes, names = pd.factorize(column)
+            lone = codes < 0
+            codes[lone] = len(names) + np.arange(lone.sum())
+            rows = np.arange(len(codes))
+            if (many := codes.max() + 1) > most:
+                rows = rows[(coin(np.arange(many), "entities") < most / many)[codes]]
+            self.memo["entities"] = rows, pd.factorize(codes[rows])[0].astype(np.int64)
+        return self.memo["entities"]
+
+    def grouped(self, name: str, age: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Of the rows of `entities`: plain values (as a Distribution holds them), which of the rows have one, their entities.
+
+        Shapes (values,), (rows,), (rows,); None where there are no entities.
+        """
+        if (found := self.entities()) is None:
+            return None
+        _, values, present = plain(self.column(name, age).iloc[found[0]])
+        return values, present, found[1]
+
+    def twins(self, names) -> dict[str, str]:
+        """Which of the columns hold, row for row, what an earlier one of them holds; constants are nobody's twins."""
+        few = np.unique(np.linspace(0, len(self) - 1, 1_000).astype(int))
+        first: dict = {}
+        found = {}
+        for name in names:
+            column = self.column(name)
+            some = column.iloc[few]
+            if some.nunique() < 2:
+                continue
+            alike = first.setdefault(pd.util.hash_pandas_object(comparable(some), index=False).to_numpy().tobytes(), [])
+            twin = next((other for other in alike if same(self.column(other), column).all()), None)
+            if twin is not None:
+                found[name] = twin
+            alike.append(name)
+        return found
+
+    def partitions(self, name: str, by: str, age: bool = False) -> list[Distribution]:
+        """The column's distribution in each day or week (UTC) of the table's time, in their order; [] without times."""
+        if self.roles.time not in self.columns or self.kinds()[self.roles.time] != "time":
+            return []
+        if by not in self.memo:
+            days = self.column(self.roles.time).dt.tz_convert("UTC").dt.floor("D")
+            if by == "week":
+                days = days - pd.to_timedelta(days.dt.weekday, unit="D")
+            self.memo[by] = [np.flatnonzero(days == day) for day in sorted(days.dropna().unique())]
+        column = self.column(name, age)
+        return [distribution_of(column.iloc[rows]) for rows in self.memo[by]]
 
     def frame(self, columns=None) -> pd.DataFrame:
         """The columns (all when not given) as a frame."""
@@ -100,165 +160,6 @@ class Local:
                 plain = column.map(repr) if kind_of(column) == "other" else column
                 digest.update(pd.util.hash_pandas_object(plain, index=False).to_numpy().tobytes())
         return digest.hexdigest()
-
-
-class Pairs:
-    """Two tables aligned by key, once a case: rows whose key is present, alone, and on both sides.
-
-    ``before`` and ``after`` hold the row numbers of the pairs, shape (n,). The rest are counts of rows: ``missing``
-    from after, ``extra`` in it, and per side ``duplicates`` and ``nulls`` of the key.
-    """
-
-    def __init__(self, before: Local, after: Local):
-        self.tables, self.memo = (before, after), {}
-        key = before.roles.key
-        kinds = [t.kinds()[key] for t in self.tables]
-        if len({k.replace("integer", "number") for k in kinds}) > 1:
-            raise SkewkitError(
-                f"key {key!r} is {kinds[0]} in {before.name} and {kinds[1]} in {after.name}; write both as one type"
-            )
-        keys = [t.column(key) for t in self.tables]
-        self.nulls = tuple(int(k.isna().sum()) for k in keys)
-        self.duplicates = tuple(int(k.dropna().duplicated(keep=False).sum()) for k in keys)
-        alone = [np.flatnonzero(k.notna() & ~k.duplicated(keep=False)) for k in keys]
-        index, other = (pd.Index(k.iloc[rows]) for k, rows in zip(keys, alone, strict=True))
-        at = other.get_indexer(index)
-        self.before, self.after = alone[0][at >= 0], alone[1][at[at >= 0]]
-        self.n = len(self.before)
-        # a key that is double on one side is a finding of its own, not a missing row as well
-        self.missing = int((~keys[0].dropna().isin(keys[1])).sum())
-        self.extra = int((~keys[1].dropna().isin(keys[0])).sum())
-        if not self.n and max(self.duplicates) and keys[0].isin(keys[1]).any():
-            raise SkewkitError(
-                f"no key stands alone: {self.duplicates[0]} rows of {before.name} and {self.duplicates[1]} of {after.name} "
-                f"share their key {key!r} with another; give each request once"
-            )
-        if not self.n:
-            raise SkewkitError(
-                f"no key of {after.name} is in {before.name}: key {key!r} reads {_few(keys[1])} there and {_few(keys[0])} "
-                f"here; give tables of the same requests"
-            )
-
-    def columns(self, name: str) -> tuple[pd.Series, pd.Series]:
-        """One column on both sides, row against row."""
-        return tuple(
-            t.column(name).take(rows).reset_index(drop=True)
-            for t, rows in zip(self.tables, (self.before, self.after), strict=True)
-        )
-
-    def agreement(self, name: str, tolerance: Tolerance = Tolerance()) -> Agreement:
-        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null."""
-        if (name, tolerance) not in self.memo:
-            self.memo[name, tolerance] = Agreement(self.n, int((~same(*self.columns(name), tolerance)).sum()))
-        return self.memo[name, tolerance]
-
-    def frames(self, columns, n: int | None = None, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The columns that each side has, row against row, or about ``n`` of those pairs."""
-        key = self.tables[0].roles.key
-        take = np.ones(self.n, bool)
-        if n is not None and n < self.n:
-            take = coin(self.columns(key)[0], "sample", seed) < n / self.n
-        return tuple(
-            pd.DataFrame({c: t.column(c).take(rows[take]).reset_index(drop=True) for c in columns if c in t.columns})
-            for t, rows in zip(self.tables, (self.before, self.after), strict=True)
-        )
-
-
-def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.ndarray:
-    """Which rows agree, shape (n,): nulls only with nulls, numbers within the tolerance, integers and categories exactly."""
-    kinds = {kind_of(a), kind_of(b)}
-    agree = a.isna().to_numpy(bool) & b.isna().to_numpy(bool)
-    both = a.notna().to_numpy(bool) & b.notna().to_numpy(bool)
-    x, y = a[both], b[both]
-    if kinds <= {"integer", "number", "boolean"}:
-        exact = kinds == {"integer"}  # as floats, large ones would lose digits
-        width = np.float32 if {"float32", "Float32", "float[pyarrow]"} & {str(a.dtype), str(b.dtype)} else np.float64
-        x, y = (v.to_numpy() if exact else v.to_numpy(float) for v in (x, y))
-        agree[both] = x == y if exact else _close(x, y, tolerance, width)
-    elif kinds <= {"time", "naive time"} and len(kinds) == 1:
-        agree[both] = nanoseconds(x) == nanoseconds(y)
-    elif len(kinds) == 1:  # text is never a number
-        agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
-    elif "other" in kinds:  # numbers of which some have become text
-        agree[both] = [type(a) is type(b) and a == b for a, b in zip(x.astype(object), y.astype(object), strict=True)]
-    return agree
-
-
-def _close(x, y, tolerance, width):
-    """Which floats agree within a tolerance, shape (n,); infinities only with themselves."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        near = np.abs(x - y) <= tolerance.absolute + tolerance.relative * np.abs(x)
-        if tolerance.ulp:
-            near |= np.abs(_place(x, width) - _place(y, width)) <= tolerance.ulp  # a wrap is far beyond any ulp
-    return (x == y) | np.isfinite(x) & np.isfinite(y) & near
-
-
-def _place(x, width):
-    """Each float's place among all floats of a width, so that neighbours are 1 apart and both zeros are 0, shape (n,)."""
-    whole = np.int32 if width is np.float32 else np.int64
-    bits = x.astype(width).view(whole).astype(np.int64)
-    return np.where(bits < 0, np.iinfo(whole).min - bits, bits)
-
-
-def distribution_of(series: pd.Series) -> Distribution:
-    """The distribution of one column, exactly."""
-    kind = kind_of(series)
-    values = series.dropna()
-    if kind == "other":
-        raise SkewkitError(
-            f"column {series.name!r} holds {series.dtype}; only numbers, text, booleans and times compare"
-        )
-    if kind == "text":
-        counts = values.astype(object).map(str).value_counts()
-        found, count = counts.index.to_numpy(object), counts.to_numpy()
-        order = np.argsort(found)
-        found, count = found[order], count[order]
-    else:
-        integer = "uint64" if "uint" in str(series.dtype).lower() else "int64"
-        plain = nanoseconds(values) if "time" in kind else values.to_numpy(integer if kind == "integer" else float)
-        found, count = np.unique(plain, return_counts=True)
-    return Distribution(kind, found, np.cumsum(count), len(values), int(len(series) - len(values)))
-
-
-def kind_of(series: pd.Series) -> str:
-    """A pandas column's kind, one of KINDS."""
-    dtype = series.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return kind_of(pd.Series(dtype.categories))
-    if isinstance(dtype, pd.ArrowDtype):
-        return _arrow_kind(dtype.pyarrow_dtype)
-    if dtype.kind == "M":
-        return "time" if getattr(dtype, "tz", None) is not None else "naive time"
-    known = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}.get(dtype.kind)
-    if known or dtype.kind != "O":
-        return known or "other"
-    inferred = pd.api.types.infer_dtype(series, skipna=True)
-    if inferred == "datetime":
-        return "time" if all(t.tzinfo is not None for t in series.dropna()) else "naive time"
-    return {
-        "string": "text",
-        "empty": "text",
-        "boolean": "boolean",
-        "integer": "integer",
-        "floating": "number",
-        "decimal": "number",
-        "date": "naive time",
-        "mixed-integer-float": "number",
-    }.get(inferred, "other")
-
-
-def _arrow_kind(t: pa.DataType) -> str:
-    if pa.types.is_dictionary(t):
-        t = t.value_type
-    tests = (
-        (pa.types.is_boolean, "boolean"),
-        (pa.types.is_integer, "integer"),
-        (lambda t: pa.types.is_floating(t) or pa.types.is_decimal(t), "number"),
-        (lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_null(t), "text"),
-        (lambda t: pa.types.is_timestamp(t) and t.tz is not None, "time"),
-        (lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t), "naive time"),
-    )
-    return next((kind for test, kind in tests if test(t)), "other")
 
 
 def _read(table: Local, names):
@@ -284,7 +185,3 @@ def _localize(series, name, table):
             f"{table}: a time in {series.name!r} does not exist, or exists twice, in {name} where clocks change "
             f"({e}); log time stamps in UTC"
         ) from None
-
-
-def _few(values: pd.Series) -> str:
-    return ", ".join(map(repr, values.head(3).tolist()))

@@ -15,9 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from .engines import Local, Pairs
+from .engines import Local
+from .evidence import SHOWS
 from .models import scorer
 from .names import expand, function
+from .pairs import Pairs
 from .records import TASKS, Case, Roles, SkewkitError, moment
 from .scope import coin
 from .timeline import zone
@@ -50,6 +52,7 @@ def compare(
     sample: int = 0,
     rename: Mapping[str, str] | None = None,
     time_zone: str = "",
+    evidence: str = "masked",
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
@@ -63,12 +66,15 @@ def compare(
     ``since`` and ``until`` (end left out) bound the served and replayed rows by ``time``; ``sample`` keeps about that
     many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
     zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
-    ``amount`` column that multiplies the latter.
+    ``amount`` column that multiplies the latter. ``evidence`` is what of the data itself findings may show: rows, masked
+    (no keys, and of rare text its shape alone) or counts.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
     if task not in TASKS:
         raise SkewkitError(f"task {task!r} was asked; there are {', '.join(TASKS)}")
+    if evidence not in SHOWS:
+        raise SkewkitError(f"evidence {evidence!r} was asked; there are {', '.join(SHOWS)}")
     given = {"training": training, "served": served, "replayed": replayed}
     given = {n: t for n, t in given.items() if n != "replayed" or not _absent(t)}
     if "replayed" in given and replay:
@@ -84,7 +90,7 @@ def compare(
         raise SkewkitError(f"cost={cost!r} was given; a false positive and a false negative each cost a number")
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
     score = scorer(model, task, trusted)
-    tables = {n: _open(n, t) for n, t in given.items()}
+    tables = {n: located(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
     roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
     tables = {n: replace(t, roles=roles, zone=time_zone and zone(time_zone)) for n, t in tables.items()}
@@ -95,7 +101,7 @@ def compare(
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
-    return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs)
+    return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs, evidence=evidence)
 
 
 def own(**tables: Any) -> Case:
@@ -122,7 +128,7 @@ def _absent(source) -> bool:
     return source is None or (isinstance(source, (str, list)) and not source)
 
 
-def _open(name: str, source: Source) -> Local:
+def located(name: str, source: Source) -> Local:
     """A table over a frame or files, its schema read and its rows not."""
     if isinstance(source, pd.DataFrame):
         if not source.columns.is_unique:
@@ -205,7 +211,7 @@ def _replayed(served, replay):
         raise SkewkitError(
             f"replay returned a {type(frame).__name__}; it takes a frame of requests and returns a frame"
         )
-    return replace(_open("replayed", frame), roles=served.roles, zone=served.zone)
+    return replace(located("replayed", frame), roles=served.roles, zone=served.zone)
 
 
 def _refuse(tables, roles, cost):

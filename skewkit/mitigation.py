@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from .engines import Local, Pairs
+from .engines import Local
 from .injection import Skews, undo
 from .noticing import noticed, only
+from .pairs import Pairs
 from .pipeline import check
 from .policy import Policy
 from .records import Case, NotApplicable, SkewkitError

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .engines import kind_of
+from .columns import kind_of
 from .names import dotted, expand, function
 from .records import SkewkitError
 

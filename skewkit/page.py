@@ -13,9 +13,10 @@ import pandas as pd
 from jinja2 import Environment
 
 from . import blindspots, plots
+from .formulas import FORMULAS
 from .metrics import HEADLINE, NAMES
 from .records import Cost, Finding, SkewkitError, Verdict
-from .words import having, incident, number, requests, several, share, tell, telling
+from .words import about, evidence, having, incident, number, requests, several, share, tell, telling, tolerated
 
 
 class _Inside(mistune.HTMLRenderer):
@@ -52,11 +53,20 @@ SIDES = {
 def page(result: Mapping[str, Any]) -> str:
     """The whole page as HTML that needs no other file. All that came from data is escaped."""
     judged = [f for f in findings(result) if f.verdict is not None]
-    alarms = sorted((f for f in judged if f.verdict > Verdict.ok), key=urgency)
+    beyond = sorted((f for f in judged if f.verdict > Verdict.ok), key=urgency)
+    alarms = [f for f in beyond if not f.accepted]
     spots = blindspots.frame(result["drill"])
     drawn = [picture(result)] if result["drill"] else [plots.findings(judged), plots.impact(costs(result))]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(number=number, share=share, requests=requests, metric=NAMES.__getitem__)
+    environment.filters.update(
+        number=number,
+        share=share,
+        requests=requests,
+        metric=NAMES.__getitem__,
+        tolerated=tolerated,
+        evidence=evidence,
+        about=about,
+    )
     return environment.from_string(files(__package__).joinpath("page.html.jinja").read_text("utf-8")).render(
         r=result,
         title=title(result),
@@ -66,6 +76,11 @@ def page(result: Mapping[str, Any]) -> str:
         meaning=meaning(result),
         headline=HEADLINE,
         skew=[(f, tell(f)) for f in alarms if f.change != "drift"],
+        accepted=[(f, tell(f)) for f in beyond if f.accepted],
+        formulas=[
+            (name, FORMULAS[name]) for name in dict.fromkeys(f"{f.check}.{f.statistic}" for f in findings(result))
+        ],
+        certified=next((f for f in judged if f.statistic == "certified" and not f.segment), None),
         drift=[(f, tell(f)) for f in alarms if f.change == "drift"],
         changes_seen={f.change for f in judged},
         described=[f for f in findings(result) if f.plant is None],
@@ -99,7 +114,9 @@ def summary(result) -> str:
     """The run in one or two sentences, the worst first."""
     if result["drill"]:
         return _drilled(result)
-    judged = [f for f in findings(result) if f.verdict is not None and str(f.verdict) == result["verdict"]]
+    judged = [
+        f for f in findings(result) if f.verdict is not None and str(f.verdict) == result["verdict"] and not f.accepted
+    ]
     if result["verdict"] == "ok" or not judged:
         return meaning(result)
     first, *_ = judged = sorted(judged, key=urgency)
@@ -175,7 +192,7 @@ def called(cell) -> str:
 
 def runbooks(result) -> list[str]:
     """The runbooks that the findings beyond their threshold open, each once."""
-    alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None), key=urgency)
+    alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None and not f.accepted), key=urgency)
     worse = [f.runbook for f in alarms]
     planted = [f"runbooks/{one['skew']}.md" for cell in result["drill"] for one in cell["skews"]]
     return list(dict.fromkeys([*worse, *planted]))

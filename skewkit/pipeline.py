@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from .checks import CHECKS
+from dataclasses import replace
+
+from . import segments
+from .checks import ABSENT, CHECKS
 from .costs import DRAWS, cost
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, NotRun, SkewkitError
 from .results import Findings, Impact, Result
+from .wobble import wobble
 
 STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
 
@@ -16,9 +20,33 @@ NOT_NAMED = NotRun("diagnose", "this version of skewkit names no causes; the run
 
 
 def check(case: Case, policy: Policy | None = None) -> Findings:
-    """Every check on a case, each finding judged by the policy (the default one when not given)."""
+    """Every check on a case, each finding judged by the policy (the default one when not given).
+
+    Within each value of its segments as well, where the policy asks for that.
+    """
     policy = policy or read_policy()
-    return Findings(policy.judge(f) for one in CHECKS for f in one(case, policy))
+    parts = _parts(case, policy)
+    policy = replace(policy, groups=len(parts))
+    return Findings(
+        replace(_judged(f, part, policy), segment=segment)
+        for segment, part in parts.items()
+        for one in CHECKS
+        for f in one(part, policy)
+    )
+
+
+def _parts(case, policy):
+    """The whole case, and where the policy asks for it each segment's."""
+    return {None: case, **(segments.within(case) if policy.by_segment else {})}
+
+
+def _judged(finding, case, policy):
+    """The finding judged; one beyond what is tolerated once more, by what training's own partitions wobble by."""
+    judged = policy.judge(finding)
+    learns = policy.partitions and finding.check == "distribution" and finding.change in ("drift", "total")
+    if not learns or not judged.verdict or not judged.verdict.alarm:
+        return judged
+    return policy.judge(replace(finding, wobble=wobble(case.training, finding, policy.partitions)))
 
 
 def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Impact:
@@ -35,9 +63,7 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         costs = impact(case, policy, seed, draws)
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
-    absent = (
-        costs.absent
-        if case.pairs is not None
-        else (NotRun("parity", "no replay", "replayed, or replay"), *costs.absent)
-    )
-    return Result(findings, costs, (*absent, NOT_NAMED), case=case)
+    absent = [told for one in ABSENT for told in one(case)]
+    absent += segments.absent(case) if policy.by_segment else ()
+    not_run = (*policy.over(), *absent, *costs.absent, NOT_NAMED)
+    return Result(findings, costs, not_run, case, policy.promise(case, len(_parts(case, policy))))

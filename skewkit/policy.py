@@ -82,6 +82,17 @@ class Policy:
         """The error level of one bounded statistic, so that all of them over the horizon stay within alpha (Bonferroni)."""
         return self.alpha / (self.looks * self.tests(case))
 
+    def promise(self, case: Case, groups: int = 1) -> dict[str, Any]:
+        """The promise about false alarms, in numbers and in a sentence."""
+        shared = replace(self, groups=groups)
+        features, looks = len(case.roles.features), f"{self.looks:,} looks" if self.looks > 1 else "one look"
+        sentence = (
+            f"While every feature's true change stays within what is tolerated, the chance that any of the {features} features "
+            f"alarms at any of {looks} is at most {100 * self.alpha:g}%, whatever the number of rows."
+        )
+        numbers = {"alpha": self.alpha, "looks": self.looks, "features": features, "tests": shared.tests(case)}
+        return {**numbers, "level": shared.level(case), "sentence": sentence}
+
     def near(self, feature: str) -> Tolerance:
         """How far two values of a feature may lie apart and agree."""
         own = {n: self.features.get(feature, {}).get(n) for n in ("absolute", "relative", "ulp")}
@@ -116,6 +127,8 @@ class Policy:
     def limit(self, f: Finding) -> Mapping[str, float] | None:
         """The limit of a finding: its feature's own first, then its change's; None where it is described only."""
         name = f"{f.check}.{f.statistic}"
+        if name == "parity.certified" and self.certify is not None:
+            return {"tolerated": self.certify, "material": self.certify}
         own = self.features.get(f.feature or "", {}).get("limits", {})
         found = (limits.get(n) for limits in (own, self.limits) for n in (f"{name}.{f.change}", name))
         return next((limit for limit in found if limit), None)

@@ -96,10 +96,16 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One feature on two tables, row against row: how many rows were compared and how many differ."""
+    """One feature on two tables, row against row: how many rows were compared, how many differ, and which, a bit a row."""
 
     n: int
     differ: int
+    bits: np.ndarray = field(repr=False)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Which rows differ, shape (n,)."""
+        return np.unpackbits(self.bits, count=self.n).astype(bool)
 
 
 class Table(Protocol):
@@ -260,6 +266,7 @@ class Case:
     cost: Mapping[str, Any] = field(default_factory=dict)
     pairs: Any = None  # engines.Pairs, replayed against served by key
     past: Any = None  # engines.Pairs, training's own requests rebuilt from events against training
+    evidence: str = "masked"  # what of the data a finding's detail may show: rows, masked or counts
 
     @property
     def tables(self) -> dict[str, Table]:

@@ -19,6 +19,7 @@ from typing import Any
 import jsonschema
 
 from .blindspots import frame
+from .history import last_like, since
 from .models import ModelFile
 from .page import many, page, picture
 from .records import Case, as_rows, planted
@@ -94,7 +95,7 @@ def write(path: Path, text: str) -> None:
 def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
     """The result as plain JSON, valid by result.schema.json: what does not exist is null, never NaN."""
     parts = _drilled(outcome) if isinstance(outcome, Drill) else _checked(outcome)
-    made = {
+    made: dict[str, Any] = {
         "schema": SCHEMA,
         "run_id": run.run_id,
         "notebook": run.notebook,
@@ -106,6 +107,8 @@ def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
         "environment": environment(),
     }
     made = plain(made)
+    if not made["drill"] and (last := last_like(run.folder.parent, made)):
+        made["last"] = since(last, made["findings"], made["verdict"])
     validate(made)
     return made
 
@@ -119,6 +122,8 @@ def _checked(result: Result):
         "not_run": as_rows(result.not_run),
         "drill": [],
         "incident": None,
+        "promise": result.promise,
+        "last": None,
     }
 
 
@@ -147,6 +152,8 @@ def _drilled(drill: Drill):
         "not_run": as_rows(steady.not_run),
         "drill": cells,
         "incident": drill.incident,
+        "promise": steady.promise,
+        "last": None,
     }
 
 

@@ -24,12 +24,19 @@ class Findings(tuple):
 
     @property
     def verdict(self) -> str:
-        """One of ok, warn, inconclusive and breach: the worst of them."""
-        return str(worst(f.verdict for f in self))
+        """One of ok, warn, inconclusive and breach: the worst of those that are not accepted."""
+        return str(worst(f.verdict for f in self if not f.accepted))
 
     def by_check(self) -> dict[str, Verdict]:
-        """The worst verdict of each check."""
-        return {c: worst(f.verdict for f in self if f.check == c) for c in dict.fromkeys(f.check for f in self)}
+        """The worst verdict of each check that judges anything, of what is not accepted."""
+        judged = [f for f in self if f.verdict is not None and not f.accepted]
+        return {c: worst(f.verdict for f in judged if f.check == c) for c in dict.fromkeys(f.check for f in judged)}
+
+    @property
+    def certified(self) -> bool | None:
+        """Whether parity is certified: at most the share of rows differ that the policy says. None: not asked, or not to be said."""
+        found = next((f.verdict for f in self if f.statistic == "certified" and f.segment is None), None)
+        return {Verdict.ok: True, Verdict.breach: False}.get(found)
 
     def of(self, verdict: str) -> Findings:
         """Those with this verdict, the farthest above its threshold first."""
@@ -47,10 +54,11 @@ class Findings(tuple):
 
     def _repr_html_(self):
         shown = [f for v in ("breach", "inconclusive", "warn", "ok") for f in self.of(v)]
+        marks = {True: "Parity is certified.", False: "Parity is refuted."}
         frame = Findings(shown).to_frame()[
-            ["check", "change", "feature", "statistic", "value", "low", "high", "threshold", "verdict"]
+            ["check", "change", "feature", "segment", "statistic", "value", "low", "high", "threshold", "verdict"]
         ]
-        return f"<p>Verdict: <strong>{self.verdict}</strong></p>{frame.head(20).to_html(index=False, escape=True, na_rep='')}"
+        return f"<p>Verdict: <strong>{self.verdict}</strong>. {marks.get(self.certified, '')}</p>{frame.head(20).to_html(index=False, escape=True, na_rep='')}"
 
 
 class Impact(tuple):
@@ -87,6 +95,7 @@ class Result:
     impact: Impact
     not_run: tuple[NotRun, ...] = ()
     case: Case | None = field(default=None, repr=False)
+    promise: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def verdict(self) -> str:

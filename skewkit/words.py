@@ -14,7 +14,12 @@ TELLS = {
     "retyped": "is of another type",
     "constant": "has turned constant",
     "new": "{value:.0f} features are new",
+    "twin": "holds what another feature holds",
     "ks": "is distributed otherwise (KS {value:.3f})",
+    "shape": "is distributed otherwise (the share of a cell changed by {value:.0%} on average)",
+    "cells": "has values whose share changed by {value:.0%}",
+    "formats": "is written otherwise (the share of a format changed by {value:.0%})",
+    "lost": "has lost categories that were {value:.2%} of rows",
     "null_share": "has another share of nulls (by {value:.2%})",
     "unseen": "holds categories never seen before in {value:.2%} of rows",
     "differ": "differs in {value:.2%} of rows",
@@ -22,6 +27,7 @@ TELLS = {
     "extra_keys": "{value:.2%} of the logged requests have no replay",
     "duplicate_keys": "{value:.2%} of rows share their key with another",
     "null_keys": "{value:.2%} of rows have no key",
+    "certified": "{value:.2%} of rows differ in some feature",
     "fleet": "{value:.0%} of the features differ in many of their rows",
 }
 MEASURES = {
@@ -38,10 +44,39 @@ FIRES = {
 
 def tell(f: Finding) -> str:
     """One finding in words."""
+    where = f" where {f.segment.replace('=', ' is ')}" if f.segment else ""
     if f.verdict == Verdict.inconclusive:
-        return f"{f.feature or f.statistic}: {f.n} rows cannot tell whether {f.statistic} is within {f.threshold:g}"
+        enough = f"; about {f.needs:,} on each side would settle it" if f.needs else ""
+        counted = f" (counting as {f.effective:,}, for those of one entity are alike)" if f.effective else ""
+        about = f"{f.feature or f.statistic}{where}"
+        return f"{about}: {f.n:,} rows{counted} cannot tell whether {f.statistic} is within {f.threshold:g}{enough}"
     text = TELLS.get(f.statistic, f"{f.statistic} {{value:.4g}}").format(value=f.value)
-    return f"{f.feature} {text}" if f.feature else text
+    return (f"{f.feature} {text}" if f.feature else text) + where
+
+
+def evidence(f: Finding) -> list[str]:
+    """What of the data shows a finding, a line each: the cells that moved, or the rows that differ."""
+    return [_shown(row) for row in f.detail or ()]
+
+
+def _shown(row):
+    if {"cell", "before", "after"} <= set(row):
+        return f"{row['cell']}: {row['before']:.2%} of rows before, {row['after']:.2%} after"
+    if {"replayed", "served", "rows"} <= set(row):
+        return f"{row['replayed']} became {row['served']} in {several(row['rows'], 'row')}"
+    return ", ".join(f"{name} {value}" for name, value in row.items())
+
+
+def tolerated(f: Finding) -> str:
+    """What is tolerated, and whether it was learnt."""
+    learnt = f" (its own days move by up to {f.wobble:.3g})" if f.wobble else ""
+    return f"{number(f.threshold)}{learnt}"
+
+
+def about(one: Mapping[str, Any]) -> str:
+    """What a finding of another run was about."""
+    where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
+    return f"{one['feature'] or 'keys'}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 
 def number(value) -> str:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from skewkit.engines import KINDS, Local, Pairs, distribution_of, kind_of, same
+from skewkit.columns import KINDS, distribution_of, kind_of, same
+from skewkit.engines import Local
+from skewkit.pairs import Pairs
 from skewkit.records import Roles, SkewkitError, Tolerance
 
 LAW = settings(max_examples=50, deadline=None, derandomize=True)

@@ -13,8 +13,8 @@ import pytest
 
 import skewkit as sk
 from skewkit import examples
+from skewkit.columns import same
 from skewkit.drills import differing
-from skewkit.engines import same
 from skewkit.features import Rate, Rolling, evaluate, turn
 from skewkit.injection import everywhere, turned
 from skewkit.policy import read_policy

@@ -1,23 +1,55 @@
-"""How far one table's features lie from another's, nulls and unseen categories apart."""
+"""How far one table's features lie from another's: nulls, unseen categories, frequent values and formats each apart."""
 
 from __future__ import annotations
 
-from .. import distance
-from ..records import Case, Finding
+from functools import partial
+
+import numpy as np
+
+from .. import bounds, distance
+from ..cells import Cells, cells, formats
+from ..clusters import alike, heaviest
+from ..evidence import shown
+from ..records import Case, Distribution, Finding, NotRun
+
+SHOWN = 5  # cells in a finding's detail
+DECILES = 9
 
 
 def distribution(case: Case, policy):
-    """For each feature in both tables: KS (with the bounds chance allows), PSI, JS, null share, and unseen share."""
+    """For each feature that both tables hold: null share, KS, cells, formats and unseen share, with the bounds that chance
+    allows; and beside them, described: PSI, JS, KL, TV, Wasserstein, mean shift, ratio of deviations and lost share.
+
+    Times are compared by how long before the request they lie, where there is a request's time; else as they stand.
+    """
     level = policy.level(case)
-    for change, (before, after) in case.changes.items():
-        kinds = before.kinds(), after.kinds()
-        for f in case.roles.features:
-            if f not in kinds[0] or f not in kinds[1] or "other" in (kinds[0][f], kinds[1][f]):
-                continue
-            a, b = before.distribution(f), after.distribution(f)
-            if (a.kind == "text") == (b.kind == "text"):
-                paired = _paired(case, f, level, policy) if change == "skew" else 1.0
-                yield from _compare(change, f, a, b, level, policy, paired)
+    for change, tables in case.changes.items():
+        for f in _comparable(*tables, case):
+            sides = tuple(Side(t, f, _aged(tables, f)) for t in tables)
+            paired = _paired(case, f, level, policy) if change == "skew" else 1.0
+            yield from _Comparison(case, change, f, *sides, level, policy.categories, paired).findings()
+
+
+def absent(case: Case):
+    """Which features cannot be compared by their distribution, for they hold neither numbers, text, booleans nor times."""
+    if odd := sorted({f for kinds in case.kinds.values() for f in case.roles.features if kinds.get(f) == "other"}):
+        yield NotRun(
+            "distribution", f"{', '.join(odd)} cannot be ordered or counted", "a column of numbers, text or times"
+        )
+
+
+def _comparable(before, after, case):
+    was, now = before.kinds(), after.kinds()
+    for f in case.roles.features:
+        if f in was and f in now and "other" not in (was[f], now[f]) and (was[f] == "text") == (now[f] == "text"):
+            yield f
+
+
+def _aged(tables, feature):
+    """Whether a time is compared by its age: two spans of the calendar never hold the same times."""
+    time = tables[0].roles.time
+    kinds = [t.kinds() for t in tables]
+    return time is not None and feature != time and all(k.get(time) == k[feature] == "time" for k in kinds)
 
 
 def _paired(case, feature, level, policy):
@@ -26,29 +58,220 @@ def _paired(case, feature, level, policy):
     before, after = pairs.tables
     lone = len(before) + len(after) - 2 * pairs.n
     there = 1 - max(t.distribution(feature).nulls / len(t) for t in pairs.tables)
-    most = distance.share_bounds(agreement.differ + lone, agreement.n + lone, level)[1]
+    most = bounds.share_bounds(agreement.differ + lone, agreement.n + lone, level)[1]
     return min(1.0, most / there) if there else 1.0
 
 
-def _compare(change, feature, a, b, level, policy, paired):
-    def finding(statistic, value, unit, n, low=None, high=None):
-        high = None if high is None else max(min(high, paired), value)
-        return Finding("distribution", change, feature, statistic, value, unit, n, low, high)
+class Side:
+    """One table's column: its distribution, and as how many draws its rows count, for those of one entity are alike."""
 
-    nulls = (a.nulls, a.rows, b.nulls, b.rows)
-    moved = abs(b.nulls / b.rows - a.nulls / a.rows)
-    yield finding("null_share", moved, "share of rows", b.rows, *distance.share_change_bounds(*nulls, level))
-    if not a.n or not b.n:
-        return
-    apart, radius, fewest = distance.ks(a, b), distance.ks_radius(a.n, b.n, level), min(a.n, b.n)
-    yield finding("ks", apart, "share", fewest, max(0.0, apart - radius), min(1.0, apart + radius))
-    categorical = a.kind in ("text", "boolean") or (a.kind == "integer" and len(a.values) <= policy.categories)
-    p, q = distance.cells(a, b, categorical)
-    yield finding("psi", distance.psi(p, q), "nats", fewest)
-    yield finding("js", distance.js(p, q), "bits", fewest)
-    if categorical:
-        k = distance.unseen(a, b)
-        low, high = distance.share_bounds(k, b.n, level / 2)
-        # what a sample of this size misses by chance: the share of its rows whose value is there once (Good, 1953)
-        missed = distance.share_bounds(int((a.counts == 1).sum()), a.n, level / 2)[1]
-        yield finding("unseen", k / b.n, "share of rows", b.n, max(0.0, low - missed), high)
+    def __init__(self, table, feature, age):
+        self.table, self.feature, self.age = table, feature, age
+        self.spread: Distribution = table.distribution(feature, age)
+
+    def fewer(self, alike: float) -> float:
+        """By how much its rows are fewer draws, where those of one entity are so much ``alike`` (0 to 1)."""
+        found = self.table.entities()
+        return 1.0 if found is None else 1 + alike * (heaviest(found[1]) - 1)
+
+    def alike(self) -> tuple[float, float]:
+        """How much the rows of one entity are alike in their cells, and above and below the deciles; remembered."""
+        about = ("alike", self.feature, self.age)
+        if about not in self.table.memo:
+            self.table.memo[about] = self._alike()
+        return self.table.memo[about]
+
+    def _alike(self):
+        found, d = self.table.grouped(self.feature, self.age), self.spread
+        if found is None or not found[1].any():
+            return 0.0, 0.0
+        values, present, entities = found
+        every = cells(d, d)
+        deciles = np.unique(d.values[np.searchsorted(d.upto, np.arange(1, DECILES + 1) * d.n // (DECILES + 1))])
+        binned = Cells(deciles, d.values[:0]).index(values)
+        return (
+            float(alike(entities[present], every.index(values), len(every)).mean()),
+            float(alike(entities[present], binned, len(deciles) + 1, upto=True).max()),
+        )
+
+    def fewer_where(self, belongs) -> float:
+        """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence."""
+        found = self.table.grouped(self.feature, self.age)
+        if found is None:
+            return 1.0
+        values, present, entities = found
+        inside = belongs(values, present)
+        entities = entities[present] if len(inside) < len(present) else entities
+        return 1 + float(alike(entities, inside.astype(int), 2)[1]) * (heaviest(entities) - 1)
+
+
+class _Comparison:
+    """One feature on two tables."""
+
+    def __init__(self, case, change, feature, before: Side, after: Side, level, categories, paired):
+        self.case, self.change, self.feature = case, change, feature
+        self.before, self.after, self.level, self.paired = before, after, level, paired
+        self.a, self.b = before.spread, after.spread
+        alike, near = (after if before.table.entities() is None else before).alike()
+        self.fewer = tuple(s.fewer(alike) for s in (before, after))
+        self.fewest = tuple(s.fewer(near) for s in (before, after))
+        self.categories = categories
+
+    def findings(self):
+        yield self._nulls()
+        a, b = self.a, self.b
+        if not a.n or not b.n:
+            return
+        shared = cells(a, b, self.categories)
+        p, q = shared.counts(a), shared.counts(b)
+        yield self._ks()
+        yield self._shape(shared, p, q)
+        yield self._cells(shared, p, q)
+        if a.kind in ("text", "number") and a.kind == b.kind and not self.before.age:
+            yield self._formats()
+        if a.kind in ("text", "boolean") or (a.kind == "integer" and len(a.values) <= self.categories):
+            yield self._unseen()
+            yield self._described("lost", distance.unseen(b, a) / a.n, "share of rows")
+        for statistic, unit in (("psi", "nats"), ("js", "bits"), ("kl", "nats"), ("tv", "share")):
+            yield self._described(statistic, getattr(distance, statistic)(p, q), unit)
+        if a.kind not in ("text", "boolean") and distance.finite(a).n and distance.finite(b).n:
+            yield from self._moved()
+
+    def _moved(self):
+        unit = "seconds" if self.before.age else "nanoseconds" if "time" in self.a.kind else "its own"
+        yield self._described("wasserstein", distance.wasserstein(self.a, self.b), unit)
+        (mean, deviation), (later, spread) = distance.moments(self.a), distance.moments(self.b)
+        if deviation > 0:
+            yield self._described("mean_shift", (later - mean) / deviation, "standard deviations")
+            yield self._described("deviation_ratio", spread / deviation, "ratio")
+
+    def _described(self, statistic, value, unit):
+        return Finding("distribution", self.change, self.feature, statistic, value, unit, min(self.a.n, self.b.n))
+
+    def _judged(self, statistic, value, unit, n, between, detail=None, fewer=None):
+        """A finding with its bounds: ``between`` gives them for so many times the draws on either side."""
+        low, high = between(1.0)
+        high = max(min(high, self.paired), value)
+        fewer = max(fewer or self.fewer)
+        counts = int(n / fewer) if fewer > 1 else None
+        detail = tuple(detail()) if detail and low > 0 else None
+        return Finding(
+            "distribution", self.change, self.feature, statistic, value, unit, n, low, high,
+            effective=counts, detail=detail, grown=between,
+        )  # fmt: skip
+
+    def _nulls(self):
+        a, b = self.a, self.b
+        value = abs(b.nulls / b.rows - a.nulls / a.rows)
+
+        def between(times, fewer=self.fewer):
+            n, m = times * a.rows / fewer[0], times * b.rows / fewer[1]
+            return bounds.change_bounds(n * a.nulls / a.rows, n, m * b.nulls / b.rows, m, self.level)
+
+        if between(1.0)[0] > 0:
+            fewer = self._fewer_where(lambda values, present: ~present)
+            between = partial(between, fewer=fewer)
+        return self._judged("null_share", value, "share of rows", b.rows, between)
+
+    def _ks(self):
+        at, gap = distance.gaps(self.a, self.b)
+        value, where = float(np.abs(gap).max()), int(np.abs(gap).argmax())
+
+        def between(times):
+            n, m = (times * d.n / by for d, by in zip((self.a, self.b), self.fewest, strict=True))
+            radius = bounds.ks_radius(n, m, self.level)
+            return max(0.0, value - radius), min(1.0, value + radius)
+
+        def detail():
+            upto = [float(distance.cdf(d, at[where : where + 1])[0]) for d in (self.a, self.b)]
+            yield {"cell": f"up to {self._shown(at[where])}", "before": upto[0], "after": upto[1]}
+
+        return self._judged("ks", value, "share", min(self.a.n, self.b.n), between, detail, self.fewest)
+
+    def _shape(self, shared, p, q):
+        a, b = self.a.n, self.b.n
+        value = bounds.shape(p, a, q, b, self.level)[0]
+
+        def between(times):
+            x, y = times / self.fewest[0], times / self.fewest[1]
+            return bounds.shape(x * p, x * a, y * q, y * b, self.level)[1:]
+
+        def detail():
+            return self._farthest((np.sqrt(q / b) - np.sqrt(p / a)) ** 2, p / a, q / b, self._names(shared, p, q))
+
+        return self._judged("shape", value, "share of a share", min(a, b), between, detail, self.fewest)
+
+    def _cells(self, shared, p, q):
+        """Half the level for the bins; half for the frequent values, as if every value there is had been looked at."""
+        every = len(self.a.values) + len(self.b.values)
+        levels = np.full(len(shared), self.level / 2)
+        levels /= np.where(np.arange(len(shared)) < shared.bins, shared.bins, every)
+
+        def counts_as(cell):
+            return self._fewer_where(lambda values, present: shared.index(values) == cell, self.fewer)
+
+        return self._off("cells", p, self.a.n, q, self.b.n, levels, self._names(shared, p, q), counts_as)
+
+    def _formats(self):
+        (was, n), (now, m) = formats(self.a), formats(self.b)
+        p, q = (np.array(list(side.values()), float) for side in (was, now))
+        return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), list(was))
+
+    def _off(self, statistic, p, n, q, m, levels, names, counts_as=bounds.alone):
+        value = bounds.relative(p / n, q / m)
+
+        def between(times):
+            x, y = times / self.fewer[0], times / self.fewer[1]
+            return bounds.cell_bounds(x * p, x * n, y * q, y * m, levels, counts_as)
+
+        def detail():
+            return self._farthest(value, p / n, q / m, names)
+
+        rows = min(self.a.n, self.b.n)
+        return self._judged(statistic, float(value.max()), "share of a share", rows, between, detail)
+
+    def _unseen(self):
+        a, b = self.a, self.b
+        k, once = distance.unseen(a, b), int((a.counts == 1).sum())
+        new = ~np.isin(b.values, a.values)
+
+        def between(times, fewer=self.fewer):
+            n, m = times * a.n / fewer[0], times * b.n / fewer[1]
+            low, high = bounds.share_bounds(m * k / b.n, m, self.level / 2)
+            # what a sample of this size misses by chance: the share of its rows whose value is there once (Good, 1953)
+            missed = bounds.share_bounds(n * once / a.n, n, self.level / 2)[1]
+            return max(0.0, low - missed), high
+
+        if between(1.0)[0] > 0:
+            there = self.after.fewer_where(lambda values, present: np.isin(values, b.values[new]))
+            between = partial(between, fewer=(self.fewer[0], max(there, 1.0)))
+
+        def detail():
+            for i in np.argsort(-b.counts[new], kind="stable")[:SHOWN]:
+                yield {
+                    "cell": self._shown(b.values[new][i], b.counts[new][i]),
+                    "before": 0.0,
+                    "after": float(b.counts[new][i] / b.n),
+                }
+
+        return self._judged("unseen", k / b.n, "share of rows", b.n, between, detail)
+
+    def _fewer_where(self, belongs, beside=(1.0, 1.0)):
+        """By how much both sides' rows are fewer draws for one share, beside what is taken off already; at least as much."""
+        return tuple(
+            max(1.0, s.fewer_where(belongs) / by) for s, by in zip((self.before, self.after), beside, strict=True)
+        )
+
+    def _farthest(self, off, before, after, names):
+        """The cells that are farthest off, with their shares on both sides."""
+        for i in np.argsort(-off, kind="stable")[:SHOWN]:
+            yield {"cell": names[i], "before": float(before[i]), "after": float(after[i])}
+
+    def _names(self, shared, p, q):
+        return [
+            shared.label(i) if i < shared.bins else self._shown(shared.atoms[i - shared.bins], max(p[i], q[i]))
+            for i in range(len(shared))
+        ]
+
+    def _shown(self, value, rows=1):
+        return str(shown(value, self.case.evidence, rows))

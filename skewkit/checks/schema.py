@@ -1,4 +1,4 @@
-"""Facts about columns: there or not, of which kind, turned constant, in which order. No statistics."""
+"""Facts about columns: there or not, of which kind, turned constant or into another's twin, in which order. No statistics."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from ..records import Case, Finding
 
 
 def schema(case: Case, policy):
-    """For each feature: missing, retyped, constant (1 or 0); for each pair of tables: new and reordered columns.
+    """For each feature: missing, retyped, constant, twin (1 or 0); for each pair of tables: new and reordered columns.
 
     Whole and other numbers are one kind here: pandas itself turns integers into floats at the first null, and the null
-    share says so.
+    share says so. A twin holds, row for row, what another feature holds, and did not before.
     """
     names = {id(t): n for n, t in case.tables.items()}
     for change, (before, after) in case.changes.items():
         was, now = (case.kinds[names[id(t)]] for t in (before, after))
         n = len(after)
+        shared = [f for f in case.roles.features if f in was and f in now and "other" not in (was[f], now[f])]
         for f in case.roles.features:
             if f in was:
                 yield _fact(change, f, "missing", f not in now, n)
             if f in was and f in now:
-                yield _fact(change, f, "retyped", _plain(was[f]) != _plain(now[f]), n)
-                if "other" not in (was[f], now[f]):
-                    yield _fact(change, f, "constant", _one(after, f) and not _one(before, f), n)
+                retyped = _plain(was[f]) != _plain(now[f])
+                yield _fact(change, f, "retyped", retyped, n, {"before": was[f], "after": now[f]})
+        for f in shared:
+            yield _fact(change, f, "constant", _one(after, f) and not _one(before, f), n)
+        twins = after.twins(shared)
+        twins = {f: g for f, g in twins.items() if before.twins((g, f)) == {}}
+        for f in shared:
+            yield _fact(change, f, "twin", f in twins, n, {"of": twins.get(f)})
         # a label, a score or a time may stand on one side alone; only features are a promise
         new = [f for f in case.roles.features if f in now and f not in was]
-        yield Finding("schema", change, None, "new", float(len(new)), "features", n)
+        detail = tuple({"column": f} for f in new[:5]) or None
+        yield Finding("schema", change, None, "new", float(len(new)), "features", n, detail=detail)
         order = [[c for c in t.columns if c in case.roles.features and c in was and c in now] for t in (before, after)]
         yield _fact(change, None, "reordered", order[0] != order[1], n)
 
@@ -39,5 +46,6 @@ def _one(table, feature):
     return len(d.values) + (d.nulls > 0) <= 1
 
 
-def _fact(change, feature, statistic, is_so, n):
-    return Finding("schema", change, feature, statistic, float(is_so), "yes or no", n)
+def _fact(change, feature, statistic, is_so, n, detail=None):
+    shown = (detail,) if is_so and detail else None
+    return Finding("schema", change, feature, statistic, float(is_so), "yes or no", n, detail=shown)

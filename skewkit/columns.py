@@ -1,0 +1,125 @@
+"""What kind of values a column holds, how they are spread, and which of two columns' agree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from .records import Distribution, SkewkitError, Tolerance
+from .timeline import nanoseconds
+
+KINDS = ("boolean", "integer", "number", "text", "time", "naive time", "other")
+
+
+def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.ndarray:
+    """Which rows agree, shape (n,): nulls only with nulls, numbers within the tolerance, integers and categories exactly."""
+    kinds = {kind_of(a), kind_of(b)}
+    agree = a.isna().to_numpy(bool) & b.isna().to_numpy(bool)
+    both = a.notna().to_numpy(bool) & b.notna().to_numpy(bool)
+    x, y = a[both], b[both]
+    if kinds <= {"integer", "number", "boolean"}:
+        exact = kinds == {"integer"}  # as floats, large ones would lose digits
+        width = np.float32 if {"float32", "Float32", "float[pyarrow]"} & {str(a.dtype), str(b.dtype)} else np.float64
+        x, y = (v.to_numpy() if exact else v.to_numpy(float) for v in (x, y))
+        agree[both] = x == y if exact else _close(x, y, tolerance, width)
+    elif kinds <= {"time", "naive time"} and len(kinds) == 1:
+        agree[both] = nanoseconds(x) == nanoseconds(y)
+    elif len(kinds) == 1:  # text is never a number
+        agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
+    elif "other" in kinds:  # numbers of which some have become text
+        agree[both] = [type(a) is type(b) and a == b for a, b in zip(x.astype(object), y.astype(object), strict=True)]
+    return agree
+
+
+def _close(x, y, tolerance, width):
+    """Which floats agree within a tolerance, shape (n,); infinities only with themselves."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = np.abs(x - y) <= tolerance.absolute + tolerance.relative * np.abs(x)
+        if tolerance.ulp:
+            near |= np.abs(_place(x, width) - _place(y, width)) <= tolerance.ulp  # a wrap is far beyond any ulp
+    return (x == y) | np.isfinite(x) & np.isfinite(y) & near
+
+
+def _place(x, width):
+    """Each float's place among all floats of a width, so that neighbours are 1 apart and both zeros are 0, shape (n,)."""
+    whole = np.int32 if width is np.float32 else np.int64
+    bits = x.astype(width).view(whole).astype(np.int64)
+    return np.where(bits < 0, np.iinfo(whole).min - bits, bits)
+
+
+def distribution_of(series: pd.Series) -> Distribution:
+    """The distribution of one column, exactly."""
+    kind, values, present = plain(series)
+    if kind == "text":
+        counts = pd.Series(values).value_counts()
+        found, count = counts.index.to_numpy(object), counts.to_numpy()
+        order = np.argsort(found)
+        found, count = found[order], count[order]
+    else:
+        found, count = np.unique(values, return_counts=True)
+    return Distribution(kind, found, np.cumsum(count), len(values), int((~present).sum()))
+
+
+def plain(series: pd.Series) -> tuple[str, np.ndarray, np.ndarray]:
+    """A column's kind, its values as a Distribution holds them, shape (values,), and which rows have one, shape (n,)."""
+    kind, present = kind_of(series), series.notna().to_numpy(bool)
+    if kind == "other":
+        raise SkewkitError(
+            f"column {series.name!r} holds {series.dtype}; only numbers, text, booleans and times compare"
+        )
+    values = series[present]
+    if kind == "text":
+        return kind, values.astype(object).map(str).to_numpy(object), present
+    if "time" in kind:
+        return kind, nanoseconds(values), present
+    integer = "uint64" if "uint" in str(series.dtype).lower() else "int64"
+    return kind, values.to_numpy(integer if kind == "integer" else float), present
+
+
+def comparable(series):
+    """A column whose hash is the same wherever its values are."""
+    kind, values, present = plain(series)
+    values = values.astype(float) if kind in ("integer", "boolean") else values
+    return pd.Series(values, index=np.flatnonzero(present)).reindex(range(len(series)))
+
+
+def kind_of(series: pd.Series) -> str:
+    """A pandas column's kind, one of KINDS."""
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return kind_of(pd.Series(dtype.categories))
+    if isinstance(dtype, pd.ArrowDtype):
+        return arrow_kind(dtype.pyarrow_dtype)
+    if dtype.kind == "M":
+        return "time" if getattr(dtype, "tz", None) is not None else "naive time"
+    known = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}.get(dtype.kind)
+    if known or dtype.kind != "O":
+        return known or "other"
+    inferred = pd.api.types.infer_dtype(series, skipna=True)
+    if inferred == "datetime":
+        return "time" if all(t.tzinfo is not None for t in series.dropna()) else "naive time"
+    return {
+        "string": "text",
+        "empty": "text",
+        "boolean": "boolean",
+        "integer": "integer",
+        "floating": "number",
+        "decimal": "number",
+        "date": "naive time",
+        "mixed-integer-float": "number",
+    }.get(inferred, "other")
+
+
+def arrow_kind(t: pa.DataType) -> str:
+    if pa.types.is_dictionary(t):
+        t = t.value_type
+    tests = (
+        (pa.types.is_boolean, "boolean"),
+        (pa.types.is_integer, "integer"),
+        (lambda t: pa.types.is_floating(t) or pa.types.is_decimal(t), "number"),
+        (lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_null(t), "text"),
+        (lambda t: pa.types.is_timestamp(t) and t.tz is not None, "time"),
+        (lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t), "naive time"),
+    )
+    return next((kind for test, kind in tests if test(t)), "other")

@@ -1,0 +1,30 @@
+"""What of the data itself may be shown: rows as they are, masked, or counts alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+SHOWS = ("rows", "masked", "counts")
+MANY = 10  # rows that share a value, for it to be nobody's own
+
+
+def shown(value: Any, evidence: str, rows: int = 1) -> Any:
+    """A value as it may be shown, plain for JSON, where ``rows`` rows hold it; None where it may not.
+
+    Masked text keeps its shape alone, letters as a and digits as 9, unless many rows share it; numbers and times stay.
+    """
+    if value is None or value != value:
+        return None
+    plain = value.item() if hasattr(value, "item") else value
+    plain = plain if isinstance(plain, (bool, int, float, str)) else str(plain)
+    if evidence == "rows" or rows >= MANY:
+        return plain
+    if evidence == "counts":
+        return None
+    return mask(plain) if isinstance(plain, str) else plain
+
+
+def mask(text: str) -> str:
+    """Text's shape: letters as a, digits as 9, the rest as it is; at most 40 characters of it."""
+    return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", text))[:40]

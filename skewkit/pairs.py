@@ -1,0 +1,83 @@
+"""Two tables aligned by key, and which of their values agree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .columns import same
+from .engines import Local
+from .records import Agreement, SkewkitError, Tolerance
+from .scope import coin
+
+
+class Pairs:
+    """Two tables aligned by key, once a case: rows whose key is present, alone, and on both sides.
+
+    ``before`` and ``after`` hold the row numbers of the pairs, shape (n,). The rest are counts of rows: ``missing``
+    from after, ``extra`` in it, and per side ``duplicates`` and ``nulls`` of the key.
+    """
+
+    def __init__(self, before: Local, after: Local):
+        self.tables, self.memo = (before, after), {}
+        key = before.roles.key
+        kinds = [t.kinds()[key] for t in self.tables]
+        if len({k.replace("integer", "number") for k in kinds}) > 1:
+            raise SkewkitError(
+                f"key {key!r} is {kinds[0]} in {before.name} and {kinds[1]} in {after.name}; write both as one type"
+            )
+        keys = [t.column(key) for t in self.tables]
+        self.nulls = tuple(int(k.isna().sum()) for k in keys)
+        self.duplicates = tuple(int(k.dropna().duplicated(keep=False).sum()) for k in keys)
+        alone = [np.flatnonzero(k.notna() & ~k.duplicated(keep=False)) for k in keys]
+        index, other = (pd.Index(k.iloc[rows]) for k, rows in zip(keys, alone, strict=True))
+        at = other.get_indexer(index)
+        self.before, self.after = alone[0][at >= 0], alone[1][at[at >= 0]]
+        self.n = len(self.before)
+        # a key that is double on one side is a finding of its own, not a missing row as well
+        self.missing = int((~keys[0].dropna().isin(keys[1])).sum())
+        self.extra = int((~keys[1].dropna().isin(keys[0])).sum())
+        if not self.n and max(self.duplicates) and keys[0].isin(keys[1]).any():
+            raise SkewkitError(
+                f"no key stands alone: {self.duplicates[0]} rows of {before.name} and {self.duplicates[1]} of {after.name} "
+                f"share their key {key!r} with another; give each request once"
+            )
+        if not self.n:
+            raise SkewkitError(
+                f"no key of {after.name} is in {before.name}: key {key!r} reads {_few(keys[1])} there and {_few(keys[0])} "
+                f"here; give tables of the same requests"
+            )
+
+    def columns(self, name: str) -> tuple[pd.Series, pd.Series]:
+        """One column on both sides, row against row."""
+        return tuple(
+            t.column(name).take(rows).reset_index(drop=True)
+            for t, rows in zip(self.tables, (self.before, self.after), strict=True)
+        )
+
+    def agreement(self, name: str, tolerance: Tolerance = Tolerance()) -> Agreement:
+        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null."""
+        if (name, tolerance) not in self.memo:
+            differ = ~same(*self.columns(name), tolerance)
+            self.memo[name, tolerance] = Agreement(self.n, int(differ.sum()), np.packbits(differ))
+        return self.memo[name, tolerance]
+
+    def at(self, name: str, row: int):
+        """The value of a column in one pair: the served one, where both sides have it."""
+        side = 1 if name in self.tables[1].columns else 0
+        return self.tables[side].column(name).iloc[(self.before, self.after)[side][row]]
+
+    def frames(self, columns, n: int | None = None, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The columns that each side has, row against row, or about ``n`` of those pairs."""
+        key = self.tables[0].roles.key
+        take = np.ones(self.n, bool)
+        if n is not None and n < self.n:
+            take = coin(self.columns(key)[0], "sample", seed) < n / self.n
+        return tuple(
+            pd.DataFrame({c: t.column(c).take(rows[take]).reset_index(drop=True) for c in columns if c in t.columns})
+            for t, rows in zip(self.tables, (self.before, self.after), strict=True)
+        )
+
+
+def _few(values: pd.Series) -> str:
+    return ", ".join(map(repr, values.head(3).tolist()))

@@ -1,0 +1,65 @@
+"""A case within each value of its segments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from .engines import Local
+from .pairs import Pairs
+from .records import Case, NotRun
+
+VALUES = 12  # of a segment, most frequent first
+FEWEST = 200  # rows a segment's value needs
+
+
+def frequent(column: pd.Series) -> list:
+    """The values of a segment that are looked at: the most frequent, each of enough rows, in the order of their names."""
+    counts = column.value_counts()
+    return sorted(counts[counts >= FEWEST].index[:VALUES], key=str)
+
+
+def within(case: Case) -> dict[str, Case]:
+    """The case within each frequent value of each segment, by "column=value".
+
+    Where the requests were replayed, a request belongs to the value that it was replayed with, on both sides: a fault in the
+    segment itself moves no row. A segment that training does not have is left out: see `absent`.
+    """
+    found = {}
+    for column in (c for c in case.roles.segments if c in case.training.columns):
+        for value in frequent(case.served.column(column)):
+            tables = _tables(case, column, value)
+            if all(len(t) for t in tables.values()):
+                pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
+                found[f"{column}={value}"] = replace(case, **tables, pairs=pairs, past=None)
+    return found
+
+
+def absent(case: Case):
+    """The segments that no check can look into."""
+    if alone := [c for c in case.roles.segments if c not in case.training.columns]:
+        yield NotRun("by_segment", f"training has no {', '.join(alone)}", "a training table with the segment")
+
+
+def _tables(case, column, value):
+    rows = {n: _where(t, column, value) for n, t in case.tables.items() if column in t.columns}
+    if "replayed" in rows and case.roles.key:
+        key = case.roles.key
+        inside = case.replayed.column(key)[rows["replayed"]]
+        elsewhere = case.replayed.column(key)[~rows["replayed"]]
+        served = case.served.column(key)
+        rows["served"] = (served.isin(inside) | (rows["served"] & ~served.isin(elsewhere))).to_numpy(bool)
+    return {n: only_rows(t, rows[n]) if n in rows else t for n, t in case.tables.items()}
+
+
+def _where(table, column, value):
+    return (table.column(column) == value).fillna(False).to_numpy(bool)
+
+
+def only_rows(table: Local, chosen: np.ndarray) -> Local:
+    """The table with some of the rows that count; ``chosen`` has shape (len(table),)."""
+    keep = np.ones(len(chosen), bool) if table.keep is None else table.keep.copy()
+    keep[keep] = chosen
+    return replace(table, keep=keep, memo={})
