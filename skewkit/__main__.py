@@ -1,4 +1,4 @@
-"""The command line: `skewkit run`, and `skewkit status`."""
+"""The command line: `skewkit run`, `skewkit status`, and `skewkit contract`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from . import contract_command
 from .records import SkewkitError
 
 CODES = """exit codes: 0 ok, 3 warn, 4 breach, 5 inconclusive; 2 refused before a kernel started, 124 timed out,
@@ -25,8 +26,11 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("--limit", type=float, default=3600.0, help="seconds the whole run may take (default: 3600)")
     status = commands.add_parser("status", help="what the last run found")
     status.add_argument("--runs", default="runs")
+    contract_command.arguments(commands.add_parser("contract", help="infer, review or test a contract"))
     asked = parser.parse_args(argv)
     try:
+        if asked.command == "contract":
+            return contract_command.command(asked)
         return _run(asked) if asked.command == "run" else _status(Path(asked.runs))
     except SkewkitError as e:
         print(f"skewkit: {e}", file=sys.stderr)

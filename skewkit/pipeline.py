@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .checks import CHECKS
+from .checks.contract import absent as no_contract
 from .costs import DRAWS, cost
 from .policy import Policy
 from .policy_file import read_policy
@@ -40,4 +41,4 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         if case.pairs is not None
         else (NotRun("parity", "no replay", "replayed, or replay"), *costs.absent)
     )
-    return Result(findings, costs, (*absent, NOT_NAMED), case=case)
+    return Result(findings, costs, (*no_contract(case), *absent, NOT_NAMED), case=case)

@@ -138,7 +138,9 @@ def _verdict(f, low, high, limit):
         if f.change == "drift":
             return Verdict.warn
         # training against served may be the world; only facts, and what must not be missed, are breaches there
-        sure = f.change != "total" or f.check != "distribution" or low > limit["material"]
+        # and that nobody has reviewed a contract says nothing of what was served
+        unsure = (f.change == "total" and f.check == "distribution") or f.statistic == "unreviewed"
+        sure = not unsure or low > limit["material"]
         return Verdict.breach if sure else Verdict.warn
     unsure = f.change != "drift" and high > limit["material"] and high > low
     return Verdict.inconclusive if unsure else Verdict.ok

@@ -260,6 +260,7 @@ class Case:
     cost: Mapping[str, Any] = field(default_factory=dict)
     pairs: Any = None  # engines.Pairs, replayed against served by key
     past: Any = None  # engines.Pairs, training's own requests rebuilt from events against training
+    contract: Any = None  # contract.Contract, what the served table was agreed to be
 
     @property
     def tables(self) -> dict[str, Table]:

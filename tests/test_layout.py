@@ -33,7 +33,11 @@ MAY = {
     "engines": "records scope timeline",
     "names": "records",
     "models": "records engines names",
-    "load": "records scope timeline engines models names",
+    "column_rules": "distance engines records timeline",
+    "contract": "column_rules engines records",
+    "load": "records scope timeline engines models names contract",
+    "testing": "contract load records",
+    "contract_command": "contract load records testing",
     "injection": "records scope",
     "skews": "records scope timeline",
     "policy": "records",
@@ -54,10 +58,10 @@ MAY = {
     "report": "blindspots models page records results",
     "notebook": "records models names page report",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
-    "__main__": "records notebook page",
+    "__main__": "records notebook page contract_command",
     "__init__": "",
 }
-HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas")
+HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
 
 def modules():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..records import Case, Finding
+from .contract import contract
 
 
 def schema(case: Case, policy):
-    """For each feature: missing, retyped, constant (1 or 0); for each pair of tables: new and reordered columns.
+    """For each feature: missing, retyped, constant (1 or 0); for each pair of tables: new and reordered columns; the contract.
 
     Whole and other numbers are one kind here: pandas itself turns integers into floats at the first null, and the null
     share says so.
@@ -27,6 +28,7 @@ def schema(case: Case, policy):
         yield Finding("schema", change, None, "new", float(len(new)), "features", n)
         order = [[c for c in t.columns if c in case.roles.features and c in was and c in now] for t in (before, after)]
         yield _fact(change, None, "reordered", order[0] != order[1], n)
+    yield from contract(case, policy)
 
 
 def _plain(kind):
