@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import yaml
 
 from .column_rules import ColumnRule, Outcome, outcomes, schema
 from .engines import KINDS, Local
+from .names import expand
 from .records import SkewkitError, finite, frozen, thawed
 
 VOCABULARY = 100  # values: a text column with more has no vocabulary
@@ -26,7 +29,7 @@ class Review:
     """Who agreed to a contract, on which day (UTC), and the hash of what was agreed."""
 
     by: str
-    on: str
+    day: str
     sha256: str
 
 
@@ -137,9 +140,34 @@ KNOWN = ("version", "order", "columns", "review")
 
 def write_contract(contract: Contract, path: str | Path) -> None:
     """Write a contract as YAML, whole or not at all."""
-    path, review = Path(path), asdict(contract.review) if contract.review else None
-    made = {"version": contract.version, **_promised(contract), "review": review}
-    text = HEADER + yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    review = asdict(contract.review) if contract.review else None
+    _write(HEADER + _yaml({"version": contract.version, **_promised(contract), "review": review}), Path(path))
+
+
+def review_contract(path: str | Path, by: str) -> Contract:
+    """Write into a contract's file that ``by`` has reviewed it today (UTC), and give it.
+
+    Its version is one more where it was edited since its last review. All else in the file, comments too, stays as it is.
+    """
+    contract = read_contract(path)
+    edited = contract.review is not None and not contract.reviewed
+    review = Review(by, f"{datetime.now(UTC):%Y-%m-%d}", contract.sha256)
+    contract = replace(contract, version=contract.version + edited, review=review)
+    text = re.sub(r"^(version:.*|review:.*(\n[ \t]+.*)*)\n?", "", Path(path).read_text("utf-8"), flags=re.M)
+    text = f"{text.rstrip()}\n{_yaml({'version': contract.version, 'review': asdict(review)})}"
+    try:
+        same = _contract(text, path) == contract
+    except SkewkitError:  # a file in another style than ours, such as all in one line
+        same = False
+    _write(text, Path(path)) if same else write_contract(contract, path)
+    return contract
+
+
+def _yaml(made):
+    return yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+
+
+def _write(text, path):
     aside = path.with_name(f".{path.name}")
     try:
         aside.write_text(text, "utf-8")
@@ -159,38 +187,41 @@ def _promised(contract):
     return {"order": contract.order, "columns": said}
 
 
-def read_contract(path: str | Path) -> Contract:
-    """The contract in a YAML file. A word it does not know, or a value of another type, is refused: it would do nothing."""
+def read_contract(path: str | os.PathLike) -> Contract:
+    """The contract in a YAML file; ``${NAME}`` in its path is read from the environment.
+
+    A word it does not know, or a value of another type, is refused with a SkewkitError: it would do nothing.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise SkewkitError(f"contract={path!r} was given; give the path of a contract, or a Contract")
     try:
-        raw = yaml.load(Path(path).read_text("utf-8"), Loader=_Once)
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise SkewkitError(f"contract: {path} is not YAML: {e}") from None
+        return _contract(Path(expand(os.fspath(path))).read_text("utf-8"), path)
+    except UnicodeDecodeError as e:
+        raise SkewkitError(f"contract: {path} is not text: {e}") from None
     except OSError:
         raise SkewkitError(
             f"contract: there is no file at {path}; make one with: skewkit contract infer TRAINING -o {path}"
         ) from None
+
+
+def _contract(text, path):
+    """The contract that a text holds, every word of it checked."""
+    try:
+        raw = yaml.load(text, Loader=_Once)
+    except yaml.YAMLError as e:
+        raise SkewkitError(f"contract: {path} is not YAML: {e}") from None
     _words(raw, KNOWN, path)
     _words(raw.get("columns"), None, f"{path}, columns,")
     if not raw["columns"]:
         raise SkewkitError(f"contract: {path} has no columns; name at least one")
     version, order, review = raw.get("version", 1), raw.get("order", False), raw.get("review")
-    _is(
-        isinstance(version, int) and not isinstance(version, bool) and version > 0,
-        path,
-        "version",
-        version,
-        "1 or more",
-    )
+    counts = isinstance(version, int) and not isinstance(version, bool) and version > 0
+    _is(counts, path, "version", version, "a whole number from 1")
     _is(isinstance(order, bool), path, "order", order, "true or false")
     if review is not None:
         _words(review, names := [f.name for f in fields(Review)], f"{path}, review,")
-        _is(
-            set(review) == set(names),
-            path,
-            "review",
-            review,
-            f"{', '.join(names)}, as skewkit contract review writes them",
-        )
+        whole = set(review) == set(names)
+        _is(whole, path, "review", review, f"{', '.join(names)}, as skewkit contract review writes them")
         review = Review(**{n: str(v) for n, v in review.items()})
     columns = {name: _rule(name, rule, f"{path}, {name},") for name, rule in raw["columns"].items()}
     return Contract(columns, order, version, review, str(path))
@@ -226,7 +257,11 @@ def _range(rule, where):
 def _time(end, kind, where):
     try:
         stamp = pd.Timestamp(end)
-        fits = not isinstance(end, (bool, int, float)) and (stamp.tzinfo is not None) == (kind == "time")
+        fits = (
+            not isinstance(end, (bool, int, float))
+            and stamp is not pd.NaT
+            and (stamp.tzinfo is not None) == (kind == "time")
+        )
     except (ValueError, TypeError):
         fits = False
     _is(fits, where, "an end of range", end, f"a time {'with its' if kind == 'time' else 'without a'} zone, in quotes")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from .records import SkewkitError
@@ -49,18 +47,13 @@ def _infer(asked):
 
 
 def _review(asked):
-    from .contract import Review, read_contract, write_contract
+    from .contract import review_contract
 
     if not asked.by.strip():
         raise SkewkitError("contract: --by is empty; give the name of who answers for it")
-    contract = read_contract(asked.contract)
-    edited = contract.review is not None and not contract.reviewed
-    review = Review(asked.by.strip(), f"{datetime.now(UTC):%Y-%m-%d}", contract.sha256)
-    contract = replace(contract, version=contract.version + edited, review=review)
-    write_contract(contract, asked.contract)
-    print(
-        f"{asked.contract}: version {contract.version}, reviewed by {review.by} on {review.on}, sha256 {review.sha256[:12]}"
-    )
+    contract = review_contract(asked.contract, asked.by.strip())
+    who = f"reviewed by {contract.review.by} on {contract.review.day}"
+    print(f"{asked.contract}: version {contract.version}, {who}, sha256 {contract.sha256[:12]}")
     return 0
 
 

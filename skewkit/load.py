@@ -87,7 +87,7 @@ def compare(
         raise SkewkitError(f"cost={cost!r} was given; a false positive and a false negative each cost a number")
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
     score = scorer(model, task, trusted)
-    agreed = contract if isinstance(contract, Contract) or not contract else read_contract(expand(contract))
+    agreed = contract if isinstance(contract, Contract) or not contract else read_contract(contract)
     tables = {n: open_table(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
     roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))

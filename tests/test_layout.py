@@ -34,7 +34,7 @@ MAY = {
     "names": "records",
     "models": "records engines names",
     "column_rules": "distance engines records timeline",
-    "contract": "column_rules engines records",
+    "contract": "column_rules engines names records",
     "load": "records scope timeline engines models names contract",
     "testing": "contract load records",
     "contract_command": "contract load records testing",

@@ -17,12 +17,12 @@ def contract(case: Case, policy) -> Iterator[Finding]:
     """
     if case.contract is None:
         return
-    level, kept = policy.level(case), list(case.contract.test(case.served))
+    level, asked = policy.level(case), list(case.contract.test(case.served))
     again = {}
-    if case.replayed is not None and any(o.rows for o in kept):
+    if case.replayed is not None and any(o.beyond(level)[0] for o in asked):
         again = {(o.rule, o.column): o.share for o in case.contract.test(case.replayed)}
-    for o in kept:
-        upstream = o.rows and again.get((o.rule, o.column), 0.0) >= o.share
+    for o in asked:
+        upstream = o.beyond(level)[0] > 0 and again.get((o.rule, o.column), 0.0) >= o.share
         yield Finding(
             "schema",
             "drift" if upstream else "served",
