@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import Any
 
 import numpy as np
@@ -170,16 +172,13 @@ def _worst(bad, rule, named):
     """The values that break a rule, with their rows: the farthest out of range first, else the most frequent."""
     if bad.empty or kind_of(bad) == "other":
         return ()
-    counts = bad.astype(object).value_counts()
+    values = bad.astype(object).tolist()
+    counts = Counter(values)
+    first = counts.most_common(WORST)
     if named == "outside":
-        far = (
-            pd.Series(_beyond(bad, rule), bad.astype(object))
-            .groupby(level=0)
-            .max()
-            .sort_values(ascending=False, kind="stable")
-        )
-        counts = counts.loc[far.index]
-    return tuple({"value": _json(v), "rows": int(n)} for v, n in counts.head(WORST).items())
+        far = dict(zip(values, _beyond(bad, rule), strict=True))
+        first = [(v, counts[v]) for v in nlargest(WORST, far, key=far.get)]
+    return tuple({"value": _json(v), "rows": n} for v, n in first)
 
 
 def _json(value):
