@@ -164,7 +164,7 @@ def review_contract(path: str | Path, by: str) -> Contract:
 
 
 def _yaml(made):
-    return yaml.safe_dump(made, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    return yaml.dump(made, Dumper=_Quoting, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
 
 
 def _write(text, path):
@@ -315,3 +315,12 @@ class _Once(yaml.SafeLoader):
         if twice := [n for i, n in enumerate(names) if n in names[:i]]:
             raise yaml.YAMLError(f"{twice[0]!r} is there twice; name it once")
         return super().construct_mapping(node, deep)
+
+
+class _Quoting(yaml.SafeDumper):
+    """Plain YAML, with text that holds line breaks and the like in double quotes: in others, some come back as a space."""
+
+
+_Quoting.add_representer(
+    str, lambda d, v: d.represent_scalar("tag:yaml.org,2002:str", v, style=None if v.isprintable() else '"')
+)
