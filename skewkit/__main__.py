@@ -1,4 +1,4 @@
-"""The command line: `skewkit run`, `skewkit status` and `skewkit prune`."""
+"""The command line: `skewkit run`, `status`, `prune` and `contract`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from . import contract_command
 from .records import SkewkitError
 
 CODES = """exit codes: 0 ok, 3 warn, 4 breach, 5 inconclusive; 2 refused before a kernel started, 124 timed out,
@@ -30,9 +31,12 @@ def main(argv: list[str] | None = None) -> int:
     prune.add_argument("--keep", type=int, default=30, help="whole runs of each notebook to keep (default: 30)")
     prune.add_argument("--days", type=float, help="and none older than this, but the newest of each notebook")
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    contract_command.arguments(commands.add_parser("contract", help="infer, review or test a contract"))
     asked = parser.parse_args(argv)
     try:
-        return {"run": _run, "status": _status, "prune": _prune}[asked.command](asked)
+        return {"run": _run, "status": _status, "prune": _prune, "contract": contract_command.command}[asked.command](
+            asked
+        )
     except SkewkitError as e:
         print(f"skewkit: {e}", file=sys.stderr)
         return 2

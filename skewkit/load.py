@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from .contract import Contract, read_contract
 from .engines import Local
 from .evidence import SHOWS
 from .models import scorer
@@ -47,6 +48,7 @@ def compare(
     trusted: Sequence[str] = (),
     task: str = "binary",
     cost: Mapping[str, Any] | None = None,
+    contract: Any = None,
     since: Any = None,
     until: Any = None,
     sample: int = 0,
@@ -66,8 +68,9 @@ def compare(
     ``since`` and ``until`` (end left out) bound the served and replayed rows by ``time``; ``sample`` keeps about that
     many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
     zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
-    ``amount`` column that multiplies the latter. ``evidence`` is what of the data itself findings may show: rows, masked
-    (no keys, and of rare text its shape alone) or counts.
+    ``amount`` column that multiplies the latter. ``contract`` is what the served table must be: a file that `skewkit
+    contract infer` began, or a `skewkit.contract.Contract`. ``evidence`` is what of the data itself findings may show:
+    rows, masked (no keys, and of rare text its shape alone) or counts.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
@@ -90,7 +93,8 @@ def compare(
         raise SkewkitError(f"cost={cost!r} was given; a false positive and a false negative each cost a number")
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
     score = scorer(model, task, trusted)
-    tables = {n: located(n, t) for n, t in given.items()}
+    agreed = contract if isinstance(contract, Contract) or not contract else read_contract(contract)
+    tables = {n: open_table(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
     roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
     tables = {n: replace(t, roles=roles, zone=time_zone and zone(time_zone)) for n, t in tables.items()}
@@ -101,7 +105,16 @@ def compare(
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
-    return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs, evidence=evidence)
+    return Case(
+        **tables,
+        roles=roles,
+        model=score,
+        task=task,
+        cost=cost,
+        pairs=pairs,
+        contract=agreed or None,
+        evidence=evidence,
+    )
 
 
 def own(**tables: Any) -> Case:
@@ -128,7 +141,7 @@ def _absent(source) -> bool:
     return source is None or (isinstance(source, (str, list)) and not source)
 
 
-def located(name: str, source: Source) -> Local:
+def open_table(name: str, source: Source) -> Local:
     """A table over a frame or files, its schema read and its rows not."""
     if isinstance(source, pd.DataFrame):
         if not source.columns.is_unique:
@@ -211,7 +224,7 @@ def _replayed(served, replay):
         raise SkewkitError(
             f"replay returned a {type(frame).__name__}; it takes a frame of requests and returns a frame"
         )
-    return replace(located("replayed", frame), roles=served.roles, zone=served.zone)
+    return replace(open_table("replayed", frame), roles=served.roles, zone=served.zone)
 
 
 def _refuse(tables, roles, cost):

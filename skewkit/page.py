@@ -47,6 +47,7 @@ SIDES = {
     "skew": "served against replayed",
     "drift": "replayed against training",
     "total": "served against training",
+    "served": "served against what was agreed for it",
 }
 
 

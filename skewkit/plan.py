@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .history import results
-from .load import located
+from .load import open_table
 from .notebook import checked, declared, find, given
 from .records import SkewkitError
 
@@ -34,7 +34,7 @@ def plan(name: str, files: list[str], pairs: list[tuple[str, str]], runs: Path) 
         if not tables.get(role):
             continue
         try:
-            table = located(role, tables[role])
+            table = open_table(role, tables[role])
         except SkewkitError as e:
             yield f"{role}: cannot be read. {e}"
             continue

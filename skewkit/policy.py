@@ -130,8 +130,8 @@ class Policy:
         if name == "parity.certified" and self.certify is not None:
             return {"tolerated": self.certify, "material": self.certify}
         own = self.features.get(f.feature or "", {}).get("limits", {})
-        found = (limits.get(n) for limits in (own, self.limits) for n in (f"{name}.{f.change}", name))
-        return next((limit for limit in found if limit), None)
+        names = (f"{name}.{f.change}", name)
+        return next((limits[n] for limits in (own, self.limits) for n in names if n in limits), None)
 
     def over(self) -> list[NotRun]:
         """What is no longer accepted, for its day has come."""
@@ -151,7 +151,9 @@ def _verdict(f, low, high, limit):
         if f.change == "drift":
             return Verdict.warn
         # training against served may be the world; only facts, and what must not be missed, are breaches there
-        sure = f.change != "total" or f.check != "distribution" or low > limit["material"]
+        # and that nobody has reviewed a contract says nothing of what was served
+        unsure = (f.change == "total" and f.check == "distribution") or f.statistic == "unreviewed"
+        sure = not unsure or low > limit["material"]
         return Verdict.breach if sure else Verdict.warn
     unsure = f.change != "drift" and high > limit["material"] and high > low
     return Verdict.inconclusive if unsure else Verdict.ok

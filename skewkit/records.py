@@ -267,6 +267,7 @@ class Case:
     pairs: Any = None  # engines.Pairs, replayed against served by key
     past: Any = None  # engines.Pairs, training's own requests rebuilt from events against training
     evidence: str = "masked"  # what of the data a finding's detail may show: rows, masked or counts
+    contract: Any = None  # contract.Contract, what the served table was agreed to be
 
     @property
     def tables(self) -> dict[str, Table]:

@@ -165,6 +165,8 @@ def inputs(case: Case) -> list[dict[str, Any]]:
     ]
     if isinstance(m := case.model, ModelFile):
         read.append({"role": "model", "uri": m.uri, "rows": None, "columns": None, "sha256": m.sha256})
+    if (c := case.contract) is not None:  # the hash of what it promises, whoever reviewed it
+        read.append({"role": "contract", "uri": c.uri, "rows": None, "columns": len(c.columns), "sha256": c.sha256})
     return read
 
 

@@ -56,19 +56,23 @@ MAY = {
     "report": "blindspots history models page records results",
     "notebook": "models names page records report",
     "pairs": "columns engines records scope",
-    "load": "engines evidence models names pairs records scope timeline",
-    "plan": "history load notebook records",
-    "__main__": "history notebook page plan records",
     "segments": "engines pairs records",
     "costs": "metrics records segments",
     "wobble": "bounds cells distance records",
     "pipeline": "checks costs policy policy_file records results segments wobble",
     "noticing": "pairs pipeline policy records segments",
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
+    "column_rules": "bounds columns engines records timeline",
+    "contract": "column_rules columns engines names records",
+    "load": "contract engines evidence models names pairs records scope timeline",
+    "plan": "history load notebook records",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
+    "testing": "contract load records",
+    "contract_command": "contract load records testing",
+    "__main__": "contract_command history notebook page plan records",
 }
-HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas")
+HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
 
 def modules():

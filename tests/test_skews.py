@@ -17,7 +17,7 @@ from skewkit.columns import same
 from skewkit.drills import differing
 from skewkit.features import Rate, Rolling, evaluate, turn
 from skewkit.injection import everywhere, turned
-from skewkit.policy import read_policy
+from skewkit.policy_file import read_policy
 from skewkit.records import NotApplicable, Roles, SkewkitError, Verdict
 from skewkit.scope import Scope, coin
 from skewkit.skews import SKEWS, make

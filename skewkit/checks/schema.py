@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..records import Case, Finding
+from .contract import contract
 
 
 def schema(case: Case, policy):
-    """For each feature: missing, retyped, constant, twin (1 or 0); for each pair of tables: new and reordered columns.
+    """For each feature: missing, retyped, constant, twin (1 or 0); for each two tables: new, reordered; and the contract.
 
     Whole and other numbers are one kind here: pandas itself turns integers into floats at the first null, and the null
     share says so. A twin holds, row for row, what another feature holds, and did not before.
@@ -34,6 +35,7 @@ def schema(case: Case, policy):
         yield Finding("schema", change, None, "new", float(len(new)), "features", n, detail=detail)
         order = [[c for c in t.columns if c in case.roles.features and c in was and c in now] for t in (before, after)]
         yield _fact(change, None, "reordered", order[0] != order[1], n)
+    yield from contract(case, policy)
 
 
 def _plain(kind):
