@@ -29,6 +29,7 @@ _HOME = {
     "drill": "drills",
     "examine": "pipeline",
     "examples": "",
+    "fingerprint": "hashing",
     "impact": "pipeline",
     "inject": "injection",
     "own": "load",
@@ -36,6 +37,7 @@ _HOME = {
     "scenario": "scenarios",
     "skews": "",
     "undo": "injection",
+    "versions": "hashing",
 }
 __all__ = sorted(_HOME)
 

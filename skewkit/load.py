@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from . import beside
 from .engines import Local, Pairs
 from .models import scorer
 from .names import expand, function
@@ -50,6 +51,9 @@ def compare(
     sample: int = 0,
     rename: Mapping[str, str] | None = None,
     time_zone: str = "",
+    as_of: Mapping[str, str] | None = None,
+    freshness: Source | None = None,
+    lineage: Mapping[str, Any] | None = None,
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
@@ -64,6 +68,10 @@ def compare(
     many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
     zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
     ``amount`` column that multiplies the latter.
+    ``as_of`` maps a feature to the column beside it that holds the time of its newest datum; ``freshness`` is a long table
+    of what was fetched for the served requests, with the key, ``feature``, ``value_time`` and, where logged, ``hit`` and
+    ``fetch_ms``; ``lineage`` maps a column of the served log that holds a hash or version to the value at training, or to
+    "" where training has that column too. None of these columns is a feature.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
@@ -77,7 +85,7 @@ def compare(
         raise SkewkitError(f"{text[0]} was given as text; it is a list of columns, like ['country']")
     if isinstance(trusted, str):
         raise SkewkitError("trusted was given as text; it is a list of types, like ['team.encoders.Target']")
-    cost = dict(cost or {})
+    cost, as_of, lineage = (dict(beside.mapping(*g)) for g in (("cost", cost), ("as_of", as_of), ("lineage", lineage)))
     if unknown := set(cost) - set(COSTS):
         raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
     if any(isinstance(cost.get(n, 0), (bool, str)) or cost.get(n, 0) is None for n in COSTS[:2]):
@@ -86,16 +94,24 @@ def compare(
     score = scorer(model, task, trusted)
     tables = {n: _open(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
-    roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
+    roles = (
+        roles
+        if roles.features
+        else replace(roles, features=_features(tables["training"], roles, cost, (*as_of.values(), *lineage)))
+    )
     tables = {n: replace(t, roles=roles, zone=time_zone and zone(time_zone)) for n, t in tables.items()}
     _refuse(tables, roles, cost)
+    beside.refuse(tables, roles, as_of, lineage)
+    log = None if _absent(freshness) else _log(freshness, rename or {}, tables["served"])
     tables = _between(tables, moment(since, "since"), moment(until, "until"))
     tables = _sampled(tables, sample)
     if replay:
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
+        beside.refuse(tables, roles, as_of, lineage)
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
-    return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs)
+    given = {"freshness": log, "as_of": as_of, "lineage": lineage}
+    return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs, **given)
 
 
 def own(**tables: Any) -> Case:
@@ -180,15 +196,23 @@ def _renamed(table, rename, tables):
     return replace(table, names=names)
 
 
-def _features(training, roles, cost):
+def _features(training, roles, cost, beside):
     """Training's columns, but for those that no model reads; a segment is a feature as well."""
-    parts = (roles.key, roles.entity, roles.time, roles.label, roles.prediction, cost.get("amount"))
+    parts = (roles.key, roles.entity, roles.time, roles.label, roles.prediction, cost.get("amount"), *beside)
     found = tuple(c for c in training.columns if c not in parts)
     if not found:
         raise SkewkitError(
             f"training has no column left for a feature besides {', '.join(roles.others)}; name features"
         )
     return found
+
+
+def _log(source, rename, served):
+    """The table of what was fetched, its key called as ours."""
+    log = _open("freshness", source)
+    log = _renamed(log, {theirs: mine for theirs, mine in rename.items() if theirs in log.columns}, {"freshness": log})
+    beside.refuse_log(log, served)
+    return log
 
 
 def _replayed(served, replay):

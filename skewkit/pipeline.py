@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .checks import CHECKS
+from .checks import ABSENT, CHECKS
 from .costs import DRAWS, cost
 from .policy import Policy
 from .policy_file import read_policy
@@ -40,4 +40,5 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         if case.pairs is not None
         else (NotRun("parity", "no replay", "replayed, or replay"), *costs.absent)
     )
-    return Result(findings, costs, (*absent, NOT_NAMED), case=case)
+    waits = (n for one in ABSENT for n in one(case))
+    return Result(findings, costs, (*absent, *waits, NOT_NAMED), case=case)

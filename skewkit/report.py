@@ -154,7 +154,8 @@ def inputs(case: Case) -> list[dict[str, Any]]:
     """What was read: where, how much, and a hash of it. A model's file has no rows and no columns."""
     read = [
         {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256()}
-        for role, t in case.tables.items()
+        for role, t in {**case.tables, "freshness": case.freshness}.items()
+        if t is not None
     ]
     if isinstance(m := case.model, ModelFile):
         read.append({"role": "model", "uri": m.uri, "rows": None, "columns": None, "sha256": m.sha256})

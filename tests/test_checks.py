@@ -14,7 +14,7 @@ from skewkit.skews import SKEWS
 from .conftest import ROLES
 
 EXAMPLES = [s for kind in SKEWS.values() for s in kind.examples()]
-NAMES = ("schema", "distribution", "parity")
+NAMES = ("schema", "distribution", "parity", "leakage")
 
 
 def case(training, served, replayed=None, **changes):

@@ -127,7 +127,7 @@ def test_the_result_says_what_why_and_where_to_look(checked):
         f["runbook"] == f"runbooks/{f['check']}.md" for f in checked["findings"] if f["verdict"] not in (None, "ok")
     )
     assert {i["role"]: i["rows"] for i in checked["inputs"]} == {"training": 2_000, "replayed": 2_000, "served": 2_000}
-    assert {n["step"] for n in checked["not_run"]} == {"diagnose"}
+    assert {n["step"] for n in checked["not_run"]} == {"diagnose", "lineage", "freshness", "leakage"}
     assert checked["parameters"]["served"] == "served.parquet" and checked["parameters"]["rename"] == {}
 
 
