@@ -117,6 +117,8 @@ def mean_bounds(value: float, n: float, level: float) -> tuple[float, float]:
     most = log(2 / level) / n
 
     def apart(p):
+        if not 0 < p < 1:
+            return inf
         own = value * log(value / p) if value else 0.0
         return own + ((1 - value) * log((1 - value) / (1 - p)) if value < 1 else 0.0)
 

@@ -96,9 +96,7 @@ def _accepted(own, known, path):
     _mapping(own, "an entry of accepted", path)
     _known(own, [f.name for f in fields(Accepted)], f"{path}, accepted,")
     if absent := [n for n in ("check", "statistic", "until", "reason", "owner") if not own.get(n)]:
-        raise SkewkitError(
-            f"policy: {path} accepts {own} without {', '.join(absent)}; each says until when, why and who"
-        )
+        raise SkewkitError(f"policy: {path} accepts {own} without {', '.join(absent)}; each says until when, why and who")
     if f"{own['check']}.{own['statistic']}" not in known:
         raise SkewkitError(
             f"policy: {path} accepts {own['check']}.{own['statistic']}, which no check measures; there are {', '.join(known)}"
@@ -145,16 +143,12 @@ def _refuse(merged, path):
     for limits in everywhere.values():
         for name, limit in ((n, limit) for n, limit in limits.items() if limit):
             if limit["tolerated"] > limit["material"]:
-                raise SkewkitError(
-                    f"policy: {path} tolerates more of {name} than is material: {limit}; raise material too"
-                )
+                raise SkewkitError(f"policy: {path} tolerates more of {name} than is material: {limit}; raise material too")
     threshold = merged["scores"]["threshold"]
     if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, (int, float))):
         raise SkewkitError(f"policy: {path} sets scores.threshold={threshold!r}; it is a number, or null")
     if merged["partitions"] not in (None, *PARTITIONS):
-        raise SkewkitError(
-            f"policy: {path} sets partitions={merged['partitions']!r}; it is day, week, or null for none"
-        )
+        raise SkewkitError(f"policy: {path} sets partitions={merged['partitions']!r}; it is day, week, or null for none")
     if not isinstance(merged["by_segment"], bool):
         raise SkewkitError(f"policy: {path} sets by_segment={merged['by_segment']!r}; it is true or false")
     if merged["version"] != 1:
