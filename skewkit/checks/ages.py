@@ -18,14 +18,15 @@ def ages(case: Case, name: str, feature: str) -> pd.Series | None:
     A value without a time is NaN; a negative age is of a datum newer than the request. The freshness table, where it has
     the feature, says more of the served than the column beside it. None: nothing dates it there.
     """
-    times = asked(case, name)
-    if times is None:
-        return None
+    table, column = case.tables.get(name), case.as_of.get(feature)
     if name == "served" and (log := fetched(case, feature)) is not None:
-        dated = instants(log["value_time"])
-    elif case.as_of.get(feature) in case.tables[name].columns:
-        dated = instants(case.tables[name].column(case.as_of[feature]))
+        dated = log["value_time"]
+    elif table is not None and column in table.columns:
+        dated = table.column(column)
     else:
+        return None
+    times, dated = asked(case, name), instants(dated)
+    if times is None:
         return None
     rows = times.index.intersection(dated.index)
     return (times[rows] - dated[rows]).dt.total_seconds()
