@@ -127,9 +127,10 @@ def _drilled(drill: Drill):
     steady = drill[0].result
     findings = [f for f in steady.findings if f.change != "skew"]
     costs = [c for c in steady.impact if c.change != "skew"]
-    beyond = ("skew", "training")
+    beyond, once = ("skew", "training"), tuple(findings)
     for cell in drill:
-        findings += planted((f for f in cell.result.findings if f.change in beyond), cell.plant)
+        changed = (f for f in cell.result.findings if f.change in beyond and f not in once)
+        findings += planted(changed, cell.plant)
         costs += planted((c for c in cell.result.impact if c.change == "skew"), cell.plant)
     matrix = drill.to_frame().to_dict("records")
     cells = [

@@ -136,7 +136,8 @@ def test_a_drill_s_result_tells_each_planting_apart(drilled):
     result = result_of(drilled)
     assert [c["plant"] for c in result["drill"]] == ["time_zone@0", "time_zone@0.3", "time_zone@1"]
     assert {f["plant"] for f in result["findings"]} == {None, "time_zone@0", "time_zone@0.3", "time_zone@1"}
-    assert {f["change"] for f in result["findings"] if f["plant"] is None} == {"drift"}
+    assert {f["change"] for f in result["findings"] if f["plant"] is None} == {"drift", "training"}
+    assert {f["change"] for f in result["findings"] if f["plant"]} == {"skew"}
     assert [c["row"]["noticed"] == "" for c in result["drill"]] == [True, False, False]
     assert result["drill"][1]["skews"][0] == {
         "skew": "time_zone",
