@@ -160,3 +160,21 @@ def test_a_file_or_package_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(SkewkitError, match="no-such-package"):
         sk.versions("numpy", "no-such-package")
     assert sk.versions("numpy") == {"numpy": version("numpy")}
+
+
+def test_the_page_tells_of_hashes_ages_and_leaks(hashed, tmp_path, monkeypatch):
+    """Each change has its words on the page; and with a replay at hand the page asks for none."""
+    from skewkit.report import begin
+
+    training, served = (t.assign(at=t["asked"] + pd.Timedelta("1h")) for t in hashed)
+    monkeypatch.chdir(tmp_path)
+    served = served.assign(model_hash="b2")
+    said = []
+    for replayed in (None, served):
+        case = sk.compare(training, served, replayed, **{**ROLES, "lineage": HASHES, "as_of": {"income": "at"}})
+        run = begin("check")
+        run.finish(sk.examine(case, draws=20))
+        said.append((tmp_path / "runs" / "latest" / "report.html").read_text())
+    for page in said:
+        assert "is newer than it may be in 100.00% of rows" in page and "model_hash" in page
+    assert ["only a replay can tell" in page for page in said] == [True, False]
