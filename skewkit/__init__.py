@@ -30,6 +30,7 @@ _HOME = {
     "examine": "pipeline",
     "examples": "",
     "explain": "formulas",
+    "fingerprint": "hashing",
     "impact": "pipeline",
     "inject": "injection",
     "own": "load",
@@ -37,6 +38,7 @@ _HOME = {
     "scenario": "scenarios",
     "skews": "",
     "undo": "injection",
+    "versions": "hashing",
 }
 __all__ = sorted(_HOME)
 

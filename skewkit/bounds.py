@@ -7,10 +7,10 @@ together, give the number they count as (`clusters`); it need not be whole.
 from __future__ import annotations
 
 from functools import lru_cache
-from math import erf, exp, inf, log, log1p, pi, sqrt
+from math import ceil, erf, exp, inf, log, log1p, pi, sqrt
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import beta, binom, norm
 
 FEW = 0.01  # of the rows: below this share, a change is measured against this much and not against the share itself
 ENOUGH = 25  # rows expected in a cell, for the square root of their count to be normal
@@ -224,3 +224,57 @@ def _coin(x, y):
     if not 0 < y < 1:
         return 0.0 if x == y else inf
     return (x * log(x / y) if x > 0 else 0.0) + ((1 - x) * log((1 - x) / (1 - y)) if x < 1 else 0.0)
+
+
+def quantile(ordered: np.ndarray, q: float) -> float:
+    """The q-quantile of a sample in ascending order, shape (n,): its smallest value with at least q of them at or below."""
+    return float(ordered[max(0, ceil(round(q * len(ordered), 9)) - 1)])
+
+
+def quantile_bounds(ordered: np.ndarray, q: float, level: float, times: float = 1.0) -> tuple[float, float]:
+    """Bounds of the q-quantile behind a sample, of any distribution; each side is missed with at most ``level`` / 2.
+
+    They are two values of the sample, for how many lie below the quantile is binomial (David and Nagaraja, Order
+    Statistics, 2003, 7.1); infinite where the sample is too small to hold one. ``times``: with so many times the rows.
+    """
+    n = int(len(ordered) * times)
+    low, high = binom.ppf(level / 2, n, q), binom.isf(level / 2, n, q) + 1
+    at = [ceil(r / times) - 1 for r in (low, high)]
+    return (
+        float(ordered[at[0]]) if low >= 1 else -inf,
+        float(ordered[min(at[1], len(ordered) - 1)]) if high <= n else inf,
+    )
+
+
+def mean_bounds(value: float, n: float, level: float) -> tuple[float, float]:
+    """Bounds of the mean behind n values in [0, 1] of any spread; each side is missed with at most ``level`` / 2.
+
+    Hoeffding's inequality in its sharp form, by relative entropy, which hardly strays near 0 and 1 (J. Am. Stat. Assoc.
+    1963, theorem 1). By his section 5 it holds for an AUC as well, n being the rows of the rarer class.
+    """
+    most = log(2 / level) / n
+
+    def apart(p):
+        if not 0 < p < 1:
+            return inf
+        own = value * log(value / p) if value else 0.0
+        return own + ((1 - value) * log((1 - value) / (1 - p)) if value < 1 else 0.0)
+
+    def edge(inside, outside):
+        for _ in range(60):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if apart(middle) <= most else (inside, middle)
+        return outside
+
+    return edge(value, 0.0) if value > 0 else 0.0, edge(value, 1.0) if value < 1 else 1.0
+
+
+def rank_bounds(rho: float, n: float, level: float) -> tuple[float, float]:
+    """Bounds of Spearman's rank correlation over n pairs, by Fisher's z with the variance 1.06 / (n - 3) (Fieller,
+    Hartley and Pearson, Biometrika 1957); an approximation. All of [-1, 1] for fewer than four pairs.
+    """
+    if n <= 3:
+        return -1.0, 1.0
+    most = 1 - 3 / (n * (n * n - 1))  # half a step from 1: a perfect order of few pairs is no certainty
+    radius = norm.isf(level / 2) * sqrt(1.06 / (n - 3))
+    return tuple(float(np.tanh(np.arctanh(min(most, max(-most, rho))) + side * radius)) for side in (-1, 1))

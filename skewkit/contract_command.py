@@ -33,7 +33,7 @@ def command(asked) -> int:
 
 def _infer(asked):
     from .contract import infer, write_contract
-    from .load import open_table
+    from .locations import open_table
 
     if asked.out.exists():
         raise SkewkitError(f"contract: {asked.out} is there already; name another file with -o, and compare the two")

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.dataset as ds
 
+from . import beside
 from .contract import Contract, read_contract
-from .engines import Local
 from .evidence import SHOWS
+from .locations import Source, open_table
 from .models import scorer
-from .names import expand, function
+from .names import function
 from .pairs import Pairs
 from .records import TASKS, Case, Roles, SkewkitError, moment
 from .scope import coin
 from .timeline import zone
 
-FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 COSTS = ("false_positive", "false_negative", "amount")
-
-Source = str | os.PathLike | Sequence[str] | pd.DataFrame
 
 
 def compare(
@@ -55,6 +48,9 @@ def compare(
     rename: Mapping[str, str] | None = None,
     time_zone: str = "",
     evidence: str = "masked",
+    as_of: Mapping[str, str] | None = None,
+    freshness: Source | None = None,
+    lineage: Mapping[str, Any] | None = None,
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
@@ -71,6 +67,10 @@ def compare(
     ``amount`` column that multiplies the latter. ``contract`` is what the served table must be: a file that `skewkit
     contract infer` began, or a `skewkit.contract.Contract`. ``evidence`` is what of the data itself findings may show:
     rows, masked (no keys, and of rare text its shape alone) or counts.
+    ``as_of`` maps a feature to the column beside it that holds the time of its newest datum; ``freshness`` is a long table
+    of what was fetched for the served requests, with the key, ``feature``, ``value_time`` and, where logged, ``hit`` and
+    ``fetch_ms``; ``lineage`` maps a column of the served log that holds a hash or version to the value at training, or to
+    "" where training has that column too. None of these columns is a feature.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
@@ -86,7 +86,7 @@ def compare(
         raise SkewkitError(f"{text[0]} was given as text; it is a list of columns, like ['country']")
     if isinstance(trusted, str):
         raise SkewkitError("trusted was given as text; it is a list of types, like ['team.encoders.Target']")
-    cost = dict(cost or {})
+    cost, as_of, lineage = (dict(beside.mapping(*g)) for g in (("cost", cost), ("as_of", as_of), ("lineage", lineage)))
     if unknown := set(cost) - set(COSTS):
         raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
     if any(isinstance(cost.get(n, 0), (bool, str)) or cost.get(n, 0) is None for n in COSTS[:2]):
@@ -96,25 +96,24 @@ def compare(
     agreed = contract if isinstance(contract, Contract) or not contract else read_contract(contract)
     tables = {n: open_table(n, t) for n, t in given.items()}
     tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
-    roles = roles if roles.features else replace(roles, features=_features(tables["training"], roles, cost))
+    roles = (
+        roles
+        if roles.features
+        else replace(roles, features=_features(tables["training"], roles, cost, (*as_of.values(), *lineage)))
+    )
     tables = {n: replace(t, roles=roles, zone=time_zone and zone(time_zone)) for n, t in tables.items()}
     _refuse(tables, roles, cost)
+    beside.refuse(tables, roles, as_of, lineage)
+    log = None if _absent(freshness) else _log(freshness, rename or {}, tables["served"])
     tables = _between(tables, moment(since, "since"), moment(until, "until"))
     tables = _sampled(tables, sample)
     if replay:
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
+        beside.refuse(tables, roles, as_of, lineage)
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
-    return Case(
-        **tables,
-        roles=roles,
-        model=score,
-        task=task,
-        cost=cost,
-        pairs=pairs,
-        contract=agreed or None,
-        evidence=evidence,
-    )
+    given = {"contract": agreed or None, "evidence": evidence, "freshness": log, "as_of": as_of, "lineage": lineage}
+    return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs, **given)
 
 
 def own(**tables: Any) -> Case:
@@ -141,51 +140,6 @@ def _absent(source) -> bool:
     return source is None or (isinstance(source, (str, list)) and not source)
 
 
-def open_table(name: str, source: Source) -> Local:
-    """A table over a frame or files, its schema read and its rows not."""
-    if isinstance(source, pd.DataFrame):
-        if not source.columns.is_unique:
-            twice = sorted(set(source.columns[source.columns.duplicated()]))
-            raise SkewkitError(f"{name}: column {', '.join(twice)} is there twice; name each column once")
-        return Local(source.reset_index(drop=True), name=name, uri=None)
-    if isinstance(source, (str, os.PathLike)):
-        source = [os.fspath(source)] if source else []
-    if (
-        not isinstance(source, Sequence)
-        or not source
-        or not all(isinstance(s, (str, os.PathLike)) and s for s in source)
-    ):
-        raise SkewkitError(f"{name}={source!r} was given; give a frame, a path, a list of paths, or a glob")
-    shown = ", ".join(map(os.fspath, source))
-    files = [f for s in source for f in _files(name, os.fspath(s))]
-    kinds = {FORMATS.get(Path(f).suffix.lower()) for f in files}
-    if None in kinds or len(kinds) > 1:
-        raise SkewkitError(
-            f"{name}: {shown} holds files of {', '.join(sorted({Path(f).suffix or 'no suffix' for f in files}))}; "
-            f"give Parquet (.parquet) or CSV (.csv) files, of one kind"
-        )
-    try:
-        data = ds.dataset(files, format=kinds.pop())
-    except (pa.ArrowException, OSError) as e:
-        raise SkewkitError(
-            f"{name}: {shown} cannot be read ({type(e).__name__}); is it a whole file of its kind?"
-        ) from None
-    return Local(data, name=name, uri=shown, files=tuple(files))
-
-
-def _files(name, location):
-    """The files at a path or glob, in order of their names."""
-    path = expand(location)
-    if Path(path).is_dir():
-        path = os.path.join(path, "**", "*.parquet")
-    found = sorted(f for f in glob.glob(path, recursive=True) if Path(f).is_file())
-    if not found:
-        raise SkewkitError(
-            f"{name}: there is no file at {location}, as seen from the folder of the run; check the path"
-        )
-    return found
-
-
 def _renamed(table, rename, tables):
     """The table under our names; a name that no table has is an error, for it would silently do nothing."""
     nowhere = [theirs for theirs in rename if not any(theirs in t.columns for t in tables.values())]
@@ -199,15 +153,23 @@ def _renamed(table, rename, tables):
     return replace(table, names=names)
 
 
-def _features(training, roles, cost):
+def _features(training, roles, cost, beside):
     """Training's columns, but for those that no model reads; a segment is a feature as well."""
-    parts = (roles.key, roles.entity, roles.time, roles.label, roles.prediction, cost.get("amount"))
+    parts = (roles.key, roles.entity, roles.time, roles.label, roles.prediction, cost.get("amount"), *beside)
     found = tuple(c for c in training.columns if c not in parts)
     if not found:
         raise SkewkitError(
             f"training has no column left for a feature besides {', '.join(roles.others)}; name features"
         )
     return found
+
+
+def _log(source, rename, served):
+    """The table of what was fetched, its key called as ours."""
+    log = open_table("freshness", source)
+    log = _renamed(log, {theirs: mine for theirs, mine in rename.items() if theirs in log.columns}, {"freshness": log})
+    beside.refuse_log(log, served)
+    return log
 
 
 def _replayed(served, replay):

@@ -115,4 +115,6 @@ def _verdicts(case, policy):
 
 def _before_serving(case, policy):
     """Whether the fault shows in training alone, against what its own events give."""
-    return any(f.change == "training" and f.verdict == Verdict.breach for f in check(case, policy))
+    return any(
+        f.check == "parity" and f.change == "training" and f.verdict == Verdict.breach for f in check(case, policy)
+    )

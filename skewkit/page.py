@@ -43,11 +43,11 @@ UNSPLIT = (
     "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
 )
 SIDES = {
-    "training": "training against what its own events give",
+    "training": "training against its own events, times and labels",
+    "served": "what was served against what was agreed for it",
     "skew": "served against replayed",
     "drift": "replayed against training",
     "total": "served against training",
-    "served": "served against what was agreed for it",
 }
 
 
@@ -107,7 +107,7 @@ def title(result) -> str:
 
 def meaning(result) -> str:
     """What the verdict says, which without a replay is less."""
-    alone = result["verdict"] == "breach" and any(f["change"] == "total" for f in result["findings"])
+    alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
     return UNSPLIT if alone else MEANING[result["verdict"]]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .history import results
-from .load import open_table
+from .locations import open_table
 from .notebook import checked, declared, find, given
 from .records import SkewkitError
 

@@ -27,7 +27,14 @@ LINES = (
     (ORANGE, "v", "-"),
     (SKY, "P", "--"),
 )
-CHECKS = {"parity": (SKY, "P"), "distribution": (ORANGE, "D"), "schema": (GREEN, "S")}
+CHECKS = {
+    "parity": (SKY, "P"),
+    "distribution": (ORANGE, "D"),
+    "schema": (GREEN, "S"),
+    "lineage": (YELLOW, "H"),
+    "freshness": (PURPLE, "F"),
+    "leakage": (VERMILION, "L"),
+}
 MOST = 15  # features in one picture
 
 
@@ -165,13 +172,13 @@ def matrix(spots) -> Picture:
     costs.spines[["top", "right", "left"]].set_visible(False)
     costs.grid(axis="x", alpha=0.25)
     costs.set_xlabel(f"change of {NAMES.get(metric, 'nothing')} at the highest;\nX: beyond chance")
-    _key(figure)
+    _key(figure, spots)
     return Picture(figure, _blindness(spots))
 
 
 def _cell(axes, x, y, first, fires):
     """One planting in one regime: the check that noticed it first and after how many requests, or hatched."""
-    colour, letter = CHECKS.get(first, (YELLOW, first[:1].upper())) if first else ("white", "")
+    colour, letter = CHECKS[first] if first else ("white", "")
     look = (
         {"fc": colour, "ec": "white", "lw": 1} if first else {"fc": "white", "ec": "#999999", "lw": 0, "hatch": "/////"}
     )
@@ -184,11 +191,12 @@ def _short(n):
     return f"{n / 1000:.3g}k" if n >= 1000 else f"{n:g}"
 
 
-def _key(figure):
+def _key(figure, spots):
     """What colours, letters and hatching mean."""
     handles = [
         Patch(fc=colour, label=f"{letter}: {check} first, after so many requests")
         for check, (colour, letter) in CHECKS.items()
+        if check in set(spots["first"])
     ]
     handles.append(Patch(fc="white", ec="#999999", lw=0, hatch="/////", label="nothing notices"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=8)

@@ -11,6 +11,7 @@ from typing import Any
 from .records import Case, Finding, NotRun, Tolerance, Verdict
 
 TESTS = 8  # bounded statistics a feature and change can have, over all checks
+FACTS = ("schema", "lineage")  # checks that no change of the world explains
 KEYS = 8  # and a case, whatever its features
 TIMES = 1.25  # how far beyond the wobble seen in training is still tolerated
 MOST = 10**9  # rows; a finding that would need more is never settled
@@ -75,8 +76,9 @@ class Policy:
 
     def tests(self, case: Case) -> int:
         """How many statistics with bounds a look can hold."""
-        changes = len(case.changes) + (case.past is not None)
-        return self.groups * (TESTS * max(1, len(case.roles.features)) * changes + KEYS)
+        # what dates the values adds as much as two changes would: their ages, and what is newer than it may be
+        changes = len(case.changes) + (case.past is not None) + 2 * (case.freshness is not None or bool(case.as_of))
+        return self.groups * (TESTS * max(1, len(case.roles.features)) * changes + KEYS + len(case.lineage))
 
     def level(self, case: Case) -> float:
         """The error level of one bounded statistic, so that all of them over the horizon stay within alpha (Bonferroni)."""
@@ -152,7 +154,7 @@ def _verdict(f, low, high, limit):
             return Verdict.warn
         # training against served may be the world; only facts, and what must not be missed, are breaches there
         # and that nobody has reviewed a contract says nothing of what was served
-        unsure = (f.change == "total" and f.check == "distribution") or f.statistic == "unreviewed"
+        unsure = (f.change == "total" and f.check not in FACTS) or f.statistic == "unreviewed"
         sure = not unsure or low > limit["material"]
         return Verdict.breach if sure else Verdict.warn
     unsure = f.change != "drift" and high > limit["material"] and high > low

@@ -268,6 +268,11 @@ class Case:
     past: Any = None  # engines.Pairs, training's own requests rebuilt from events against training
     evidence: str = "masked"  # what of the data a finding's detail may show: rows, masked or counts
     contract: Any = None  # contract.Contract, what the served table was agreed to be
+    freshness: Any = None  # engines.Local, a row a served request and feature: key, feature, value_time, hit, fetch_ms
+    as_of: Mapping[str, str] = field(
+        default_factory=dict
+    )  # a feature, and the column with the time of its newest datum
+    lineage: Mapping[str, Any] = field(default_factory=dict)  # a served column of hashes, and what training's was
 
     @property
     def tables(self) -> dict[str, Table]:

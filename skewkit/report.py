@@ -132,9 +132,10 @@ def _drilled(drill: Drill):
     steady = drill[0].result
     findings = [f for f in steady.findings if f.change != "skew"]
     costs = [c for c in steady.impact if c.change != "skew"]
-    beyond = ("skew", "training")
+    beyond, once = ("skew", "training"), tuple(findings)
     for cell in drill:
-        findings += planted((f for f in cell.result.findings if f.change in beyond), cell.plant)
+        changed = (f for f in cell.result.findings if f.change in beyond and f not in once)
+        findings += planted(changed, cell.plant)
         costs += planted((c for c in cell.result.impact if c.change == "skew"), cell.plant)
     matrix = drill.to_frame().to_dict("records")
     cells = [
@@ -161,7 +162,8 @@ def inputs(case: Case) -> list[dict[str, Any]]:
     """What was read: where, how much, and a hash of it. A model's file has no rows and no columns."""
     read = [
         {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256()}
-        for role, t in case.tables.items()
+        for role, t in {**case.tables, "freshness": case.freshness}.items()
+        if t is not None
     ]
     if isinstance(m := case.model, ModelFile):
         read.append({"role": "model", "uri": m.uri, "rows": None, "columns": None, "sha256": m.sha256})

@@ -10,6 +10,19 @@ from .metrics import NAMES
 from .records import Finding, Verdict
 
 TELLS = {
+    "undated": "has no time of its newest datum in {value:.2%} of its values",
+    "unlogged": "was not logged for {value:.2%} of the requests",
+    "miss_rate": "came not from the cache in {value:.2%} of the fetches",
+    "age_p95": "is {value:,.0f} s old or older in one request of 20",
+    "age_p99": "is {value:,.0f} s old or older in one request of 100",
+    "fetch_p95": "takes {value:,.0f} ms or more to fetch in one request of 20",
+    "fetch_p99": "takes {value:,.0f} ms or more to fetch in one request of 100",
+    "age_change": "is of another age than in the other table (KS {value:.3f})",
+    "moves_with_error": "is older when the model errs more (rank correlation {value:.2f})",
+    "misses_move_with_error": "misses its cache more when the model errs more (rank correlation {value:.2f})",
+    "newer": "is newer than it may be in {value:.2%} of rows",
+    "too_good": "alone tells the label too well ({value:.4f} of 1)",
+    "gap": "tells the label worse later than in training (by {value:.3f})",
     "missing": "is missing",
     "retyped": "is of another type",
     "constant": "has turned constant",

@@ -14,7 +14,7 @@ from skewkit.skews import SKEWS
 from .conftest import ROLES
 
 EXAMPLES = [s for kind in SKEWS.values() for s in kind.examples()]
-NAMES = ("schema", "distribution", "parity")
+NAMES = ("schema", "distribution", "parity", "leakage")
 
 
 def case(training, served, replayed=None, **changes):
@@ -110,7 +110,7 @@ def test_without_a_replay_the_change_is_measured_and_its_split_is_not(big):
     """Training against served is the total change; parity has not run, and the result says what to give."""
     training, served = big
     result = sk.examine(case(training, served.assign(amount=served["amount"] * 3)))
-    assert {f.change for f in result.findings} == {"total"} and result.verdict == "breach"
+    assert {f.change for f in result.findings} == {"total", "training"} and result.verdict == "breach"
     assert {n.step for n in result.not_run} >= {"parity", "impact"} and any("replay" in n.give for n in result.not_run)
 
 

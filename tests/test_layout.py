@@ -64,12 +64,15 @@ MAY = {
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
     "column_rules": "bounds columns engines records timeline",
     "contract": "column_rules columns engines names records",
-    "load": "contract engines evidence models names pairs records scope timeline",
-    "plan": "history load notebook records",
+    "beside": "records",
+    "hashing": "records",
+    "locations": "engines names records",
+    "load": "beside contract evidence locations models names pairs records scope timeline",
+    "plan": "history locations notebook records",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
     "testing": "contract load records",
-    "contract_command": "contract load records testing",
+    "contract_command": "contract locations records testing",
     "__main__": "contract_command history notebook page plan records",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
@@ -146,7 +149,7 @@ def test_no_module_bears_the_name_of_a_public_function():
 
 def test_the_path_is_one_tuple_and_the_docstring_shows_it():
     """Load, inject, check, impact, diagnose, report."""
-    assert " -> ".join(STEPS) in skewkit.__doc__ and len(CHECKS) == 3
+    assert " -> ".join(STEPS) in skewkit.__doc__ and len(CHECKS) == 6
 
 
 def test_every_public_thing_says_what_it_is():

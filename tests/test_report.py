@@ -127,7 +127,7 @@ def test_the_result_says_what_why_and_where_to_look(checked):
         f["runbook"] == f"runbooks/{f['check']}.md" for f in checked["findings"] if f["verdict"] not in (None, "ok")
     )
     assert {i["role"]: i["rows"] for i in checked["inputs"]} == {"training": 2_000, "replayed": 2_000, "served": 2_000}
-    assert {n["step"] for n in checked["not_run"]} == {"contract", "diagnose"}
+    assert {n["step"] for n in checked["not_run"]} == {"contract", "diagnose", "lineage", "freshness", "leakage"}
     assert checked["parameters"]["served"] == "served.parquet" and checked["parameters"]["rename"] == {}
 
 
@@ -136,7 +136,8 @@ def test_a_drill_s_result_tells_each_planting_apart(drilled):
     result = result_of(drilled)
     assert [c["plant"] for c in result["drill"]] == ["time_zone@0", "time_zone@0.3", "time_zone@1"]
     assert {f["plant"] for f in result["findings"]} == {None, "time_zone@0", "time_zone@0.3", "time_zone@1"}
-    assert {f["change"] for f in result["findings"] if f["plant"] is None} == {"drift"}
+    assert {f["change"] for f in result["findings"] if f["plant"] is None} == {"drift", "training"}
+    assert {f["change"] for f in result["findings"] if f["plant"]} == {"skew"}
     assert [c["row"]["noticed"] == "" for c in result["drill"]] == [True, False, False]
     assert result["drill"][1]["skews"][0] == {
         "skew": "time_zone",
