@@ -76,13 +76,14 @@ def page(result: Mapping[str, Any]) -> str:
         sides=SIDES,
         meaning=meaning(result),
         headline=HEADLINE,
-        skew=[(f, tell(f)) for f in alarms if f.change != "drift"],
+        skew=[(f, tell(f)) for f in alarms if f.change != "drift" and not f.segment],
+        parts=[(f, tell(f)) for f in alarms if f.segment],
         accepted=[(f, tell(f)) for f in beyond if f.accepted],
         formulas=[
             (name, FORMULAS[name]) for name in dict.fromkeys(f"{f.check}.{f.statistic}" for f in findings(result))
         ],
         certified=next((f for f in judged if f.statistic == "certified" and not f.segment), None),
-        drift=[(f, tell(f)) for f in alarms if f.change == "drift"],
+        drift=[(f, tell(f)) for f in alarms if f.change == "drift" and not f.segment],
         changes_seen={f.change for f in judged},
         described=[f for f in findings(result) if f.plant is None],
         changes=[c for c in costs(result) if c.change == "skew" and c.plant is None],
@@ -150,7 +151,14 @@ def _drilled(result):
 
 def urgency(f: Finding):
     """What to read first: the worst verdict, facts before statistics, features before totals, the largest value."""
-    return (-f.verdict, f.change == "drift", f.check == "distribution", f.feature is None, -f.value)
+    return (
+        -f.verdict,
+        f.change == "drift",
+        f.segment is not None,
+        f.check == "distribution",
+        f.feature is None,
+        -f.value,
+    )
 
 
 def findings(result) -> list[Finding]:

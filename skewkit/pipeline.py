@@ -28,7 +28,7 @@ def check(case: Case, policy: Policy | None = None) -> Findings:
     parts = _parts(case, policy)
     policy = replace(policy, groups=len(parts))
     return Findings(
-        replace(_judged(f, part, policy), segment=segment)
+        _judged(replace(f, segment=segment), part, policy)
         for segment, part in parts.items()
         for one in CHECKS
         for f in one(part, policy)

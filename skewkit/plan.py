@@ -50,9 +50,10 @@ def _duration(notebook, cells, runs):
     last = next((r for _, r in results(runs, notebook)), None)
     read = sum((i["rows"] or 0) * (i["columns"] or 0) for i in last["inputs"]) if last else 0
     if last and read and cells:
-        yield f"about {last['seconds'] * cells / read:.0f} s: {last['run_id']} took {last['seconds']:.0f} s for {read:,} values"
+        seconds = STARTING + last["seconds"] * cells / read
+        yield f"about {seconds:.0f} s: {last['run_id']} took {last['seconds']:.0f} s for {read:,} values, its kernel's start apart"
     elif last:
-        yield f"about {last['seconds']:.0f} s, as {last['run_id']} took"
+        yield f"about {STARTING + last['seconds']:.0f} s, as {last['run_id']} took, with its kernel's start"
     elif cells:
         values = np.random.default_rng(0).random(500_000)
         begun = time.perf_counter()

@@ -36,6 +36,7 @@ CHECKS = {
     "leakage": (VERMILION, "L"),
 }
 MOST = 15  # features in one picture
+LEAST = 0.1  # times what is tolerated: less is drawn here
 
 
 class Picture:
@@ -69,20 +70,26 @@ def _axes(width=8.0, height=4.0):
 
 
 def findings(rows) -> Picture:
-    """How far each feature's judged distances lie from what is tolerated, the farthest first."""
-    judged = [f for f in rows if f.verdict is not None and f.feature and f.low is not None]
-    judged = sorted(judged, key=lambda f: (-f.verdict, -f.value, f.feature, f.statistic))[:MOST]
+    """How many times what is tolerated each feature's judged values are, the farthest first: so that all units compare."""
+    judged = [f for f in rows if f.verdict is not None and f.feature and f.low is not None and f.threshold]
+    judged = [f for f in judged if not f.segment and not f.accepted]
+    judged = sorted(judged, key=lambda f: (-f.verdict, -f.value / f.threshold, f.feature, f.statistic))[:MOST]
     figure, axes = _axes(height=1.2 + 0.32 * max(len(judged), 1))
     names = [f"{f.feature}  {f.statistic} ({f.change})" for f in judged]
     for at, f in enumerate(judged):
         colour, mark = VERDICTS[str(f.verdict)]
-        axes.plot([f.low, f.high], [at, at], color=colour, lw=2)
-        axes.plot(f.value, at, mark, color=colour, ms=8, mec=BLACK, mew=0.5, label=str(f.verdict))
-        axes.plot(f.threshold, at, "|", color=BLACK, ms=12, mew=2)
+        value, low, high = (
+            max(LEAST, x / f.threshold) for x in (f.value, f.low, f.value if f.high is None else f.high)
+        )
+        axes.plot([low, high], [at, at], color=colour, lw=2)
+        axes.plot(value, at, mark, color=colour, ms=8, mec=BLACK, mew=0.5, label=str(f.verdict))
+    axes.axvline(1, color=BLACK, lw=1.5)
     axes.set_yticks(range(len(judged)), names)
     axes.invert_yaxis()
-    axes.set_xlim(left=0)
-    axes.set_xlabel("measured, and the bounds of the true value; | is what is tolerated")
+    axes.set_xscale("log")
+    axes.set_xlim(left=LEAST)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}x")
+    axes.set_xlabel("measured, and the bounds of the true value, as times what is tolerated (1x)")
     handles = {text: line for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
     if handles:
         axes.legend(handles.values(), handles.keys(), frameon=False, loc="lower right")

@@ -129,7 +129,7 @@ class Policy:
     def limit(self, f: Finding) -> Mapping[str, float] | None:
         """The limit of a finding: its feature's own first, then its change's; None where it is described only."""
         name = f"{f.check}.{f.statistic}"
-        if name == "parity.certified" and self.certify is not None:
+        if name == "parity.certified" and self.certify is not None and f.segment is None:
             return {"tolerated": self.certify, "material": self.certify}
         own = self.features.get(f.feature or "", {}).get("limits", {})
         names = (f"{name}.{f.change}", name)
