@@ -50,6 +50,10 @@ class Local:
 
     def kinds(self) -> dict[str, str]:
         """Each column's kind, one of KINDS, in the table's order."""
+        return self._kinds
+
+    @cached_property
+    def _kinds(self):
         if isinstance(self.source, pd.DataFrame):
             kinds = [kind_of(self.source.iloc[:, i]) for i in range(self.source.shape[1])]
         else:
