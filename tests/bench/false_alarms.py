@@ -16,6 +16,7 @@ import skewkit as sk
 from .worlds import features, tables
 
 SIZES = (1_000, 10_000, 100_000)
+BESIDE = 200  # splits that scipy is asked about as well
 KINDS = tuple(product((False, True), (False, True)))  # users, wobble
 
 
@@ -42,8 +43,9 @@ def _p(a, b):
 
 def main(runs: int = 1_000) -> None:
     print(
-        f"{runs} clean splits at each size, a quarter of them of each kind; 25 features; share of runs with any alarm\n"
+        f"{runs} clean splits at each size, a quarter of them of each kind; 25 features; share of runs with any alarm"
     )
+    print(f"(scipy: of the first {min(runs, BESIDE)})\n")
     print(f"{'rows a side':>12} {'skewkit':>8} {'p < 0.05':>9} {'Bonferroni':>11} {'seconds':>8}   skewkit alarms at")
     for n in SIZES:
         begun = perf_counter()
@@ -51,7 +53,7 @@ def main(runs: int = 1_000) -> None:
         with ProcessPoolExecutor() as pool:
             found = list(pool.map(alarms, *zip(*asked, strict=True), chunksize=4))
             seconds = perf_counter() - begun
-            p = np.array(list(pool.map(least_p, *zip(*asked, strict=True), chunksize=4)))
+            p = np.array(list(pool.map(least_p, *zip(*asked[:BESIDE], strict=True), chunksize=4)))
         at = sorted({f"{f} {s}" for one in found for f, s in one})
         any_ = np.mean([bool(one) for one in found])
         print(f"{n:>12,} {any_:>8.1%} {np.mean(p < 0.05):>9.1%} {np.mean(p < 0.05 / 25):>11.1%} {seconds:>8.0f}   {', '.join(at) or 'nothing'}", flush=True)  # fmt: skip
