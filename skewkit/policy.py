@@ -10,7 +10,7 @@ from typing import Any
 
 from .records import Case, Finding, NotRun, Tolerance, Verdict
 
-TESTS = 8  # bounded statistics a feature and change can have, over all checks
+TESTS = 9  # bounded statistics a feature and change can have, over all checks
 FACTS = ("schema", "lineage")  # checks that no change of the world explains
 KEYS = 8  # and a case, whatever its features
 TIMES = 1.25  # how far beyond the wobble seen in training is still tolerated

@@ -69,10 +69,10 @@ class Side:
         self.table, self.feature, self.age = table, feature, age
         self.spread: Distribution = table.distribution(feature, age)
 
-    def fewer(self, alike: float) -> float:
-        """By how much its rows are fewer draws, where those of one entity are so much ``alike`` (0 to 1)."""
+    def heaviest(self) -> float | None:
+        """How many rows the entity of a row has on average; None where the table knows no entities."""
         found = self.table.entities()
-        return 1.0 if found is None else 1 + alike * (heaviest(found[1]) - 1)
+        return None if found is None else heaviest(found[1])
 
     def alike(self) -> tuple[float, float]:
         """How much the rows of one entity are alike in their cells, and above and below the deciles; remembered."""
@@ -112,9 +112,13 @@ class _Comparison:
         self.case, self.change, self.feature = case, change, feature
         self.before, self.after, self.level, self.paired = before, after, level, paired
         self.a, self.b = before.spread, after.spread
-        alike, near = (after if before.table.entities() is None else before).alike()
-        self.fewer = tuple(s.fewer(alike) for s in (before, after))
-        self.fewest = tuple(s.fewer(near) for s in (before, after))
+        alike, near = (after if before.heaviest() is None else before).alike()
+        many = before.heaviest(), after.heaviest()
+        many = [
+            next((m for m in (one, *many) if m is not None), 1.0) for one in many
+        ]  # unknown on one side: as the other
+        self.fewer = tuple(1 + alike * (m - 1) for m in many)
+        self.fewest = tuple(1 + near * (m - 1) for m in many)
         self.categories = categories
 
     def findings(self):
@@ -149,9 +153,18 @@ class _Comparison:
         return Finding("distribution", self.change, self.feature, statistic, value, unit, min(self.a.n, self.b.n))
 
     def _judged(self, statistic, value, unit, n, between, detail=None, fewer=None):
-        """A finding with its bounds: ``between`` gives them for so many times the draws on either side."""
+        """A finding with its bounds: ``between`` gives them for so many times the draws on either side.
+
+        Where the rows are the same, no share can have changed by more than the share of rows that differ: what that makes
+        of the statistic is the most it can be.
+        """
         low, high = between(1.0)
-        high = max(min(high, self.paired), value)
+        most = {
+            "shape": (8 * self.paired) ** 0.5,
+            "cells": self.paired / bounds.FEW,
+            "formats": self.paired / bounds.FEW,
+        }
+        high = max(min(high, most.get(statistic, self.paired)) if self.change == "skew" else high, value)
         fewer = max(fewer or self.fewer)
         counts = int(n / fewer) if fewer > 1 else None
         detail = tuple(detail()) if detail and low > 0 else None
