@@ -83,7 +83,7 @@ def test_parity_names_the_features_that_were_skewed_and_no_other(big):
         finding.value == pytest.approx((replayed["request"] % 50 == 0).mean())
         and finding.low < finding.value < finding.high
     )
-    assert finding.runbook == "runbooks/parity.md" and finding.threshold == 0.001
+    assert finding.runbook == "runbooks/parity.md" and finding.threshold == 0.0001
 
 
 def test_drift_warns_at_most_and_is_no_breach_of_parity(big):
