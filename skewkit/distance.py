@@ -52,16 +52,17 @@ def finite(d):
     return type(d)(d.kind, d.values[keep], counts.cumsum(), int(counts.sum()), d.nulls)
 
 
-def psi(p: np.ndarray, q: np.ndarray) -> float:
-    """Population stability index sum (q - p) ln(q / p) in nats, from counts in the same cells."""
-    p, q = _smooth(p), _smooth(q)
-    return float(((q - p) * np.log(q / p)).sum())
-
-
-def kl(p: np.ndarray, q: np.ndarray) -> float:
-    """Kullback-Leibler divergence sum q ln(q / p) in nats, of the second from the first, from counts in the same cells."""
-    p, q = _smooth(p), _smooth(q)
-    return float(max(0.0, (q * np.log(q / p)).sum()))
+def parts(statistic: str, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """What each cell adds to psi, kl, js or tv, from row counts in the same cells; shape (cells,)."""
+    x, y = (_smooth(p), _smooth(q)) if statistic in ("psi", "kl") else (p / p.sum(), q / q.sum())
+    if statistic == "psi":
+        return (y - x) * np.log(y / x)
+    if statistic == "kl":
+        return y * np.log(y / x)
+    if statistic == "tv":
+        return np.abs(y - x) / 2
+    m = (x + y) / 2
+    return (_bits(x, m) + _bits(y, m)) / 2
 
 
 def _smooth(counts):
@@ -69,20 +70,31 @@ def _smooth(counts):
     return (counts + 0.5) / (counts.sum() + 0.5 * len(counts))
 
 
+def _bits(x, m):
+    return np.where(x > 0, x * np.log2(np.where(x > 0, x, 1) / np.where(m > 0, m, 1)), 0)
+
+
+def psi(p: np.ndarray, q: np.ndarray) -> float:
+    """Population stability index sum (q - p) ln(q / p) in nats, from counts in the same cells."""
+    return float(parts("psi", p, q).sum())
+
+
+def kl(p: np.ndarray, q: np.ndarray) -> float:
+    """Kullback-Leibler divergence sum q ln(q / p) in nats, of the second from the first, from counts in the same cells."""
+    return float(max(0.0, parts("kl", p, q).sum()))
+
+
 def js(p: np.ndarray, q: np.ndarray) -> float:
     """Jensen-Shannon divergence in bits, in [0, 1], from counts in the same cells (Lin, IEEE Trans. Inf. Theory 1991).
 
     The square of scipy.spatial.distance.jensenshannon with base 2.
     """
-    p, q = p / p.sum(), q / q.sum()
-    m = (p + q) / 2
-    half = (np.where(x > 0, x * np.log2(np.where(x > 0, x, 1) / np.where(m > 0, m, 1)), 0).sum() / 2 for x in (p, q))
-    return float(min(1.0, max(0.0, sum(half))))
+    return float(min(1.0, max(0.0, parts("js", p, q).sum())))
 
 
 def tv(p: np.ndarray, q: np.ndarray) -> float:
     """Total variation, half of sum |q - p| over the cells' shares, in [0, 1]."""
-    return float(np.abs(q / q.sum() - p / p.sum()).sum() / 2)
+    return float(parts("tv", p, q).sum())
 
 
 def unseen(a, b) -> int:

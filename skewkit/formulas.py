@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from . import distance
+from .bounds import relative
 from .cells import cells, formats
 from .evidence import shown
 from .policy_file import read_policy
@@ -63,14 +64,7 @@ FORMULAS = {
     "parity.fleet": "features of which more than the policy's fleet share of rows differ / features compared",
     "parity.certified": "rows that differ in any feature / rows compared; the upper bound is at confidence 1 - alpha",
 }
-CELLS = {  # what a cell adds to the number, from the shares p and q, and the counts' own for those that smooth
-    "psi": lambda p, q, x, y: (y - x) * np.log(y / x),
-    "kl": lambda p, q, x, y: y * np.log(y / x),
-    "tv": lambda p, q, x, y: np.abs(q - p) / 2,
-    "js": lambda p, q, x, y: (_bits(p, (p + q) / 2) + _bits(q, (p + q) / 2)) / 2,
-    "shape": lambda p, q, x, y: 4 * (np.sqrt(q) - np.sqrt(p)) ** 2,
-    "cells": lambda p, q, x, y: np.abs(q - p) / (p + 0.01),
-}
+PARTS = ("psi", "kl", "js", "tv", "shape", "cells", "formats", "ks")  # statistics that cells or values make up
 
 
 def explain(case: Case, feature: str, statistic: str, change: str | None = None) -> pd.DataFrame:
@@ -86,9 +80,8 @@ def explain(case: Case, feature: str, statistic: str, change: str | None = None)
     change = change or ("skew" if "skew" in case.changes else "total")
     if change not in case.changes:
         raise SkewkitError(f"change {change!r} was asked; this case has {', '.join(case.changes)}")
-    known = [*CELLS, "formats", "ks"]
-    if statistic not in known:
-        raise SkewkitError(f"statistic {statistic!r} was asked to be explained; there are {', '.join(known)}")
+    if statistic not in PARTS:
+        raise SkewkitError(f"statistic {statistic!r} was asked to be explained; there are {', '.join(PARTS)}")
     tables = case.changes[change]
     if any(feature not in t.columns for t in tables):
         raise SkewkitError(f"feature {feature!r} was asked; both tables have {', '.join(_both(tables))}")
@@ -115,9 +108,12 @@ def _parts(a, b, statistic, evidence):
             shared.label(i) if i < shared.bins else shown(shared.atoms[i - shared.bins], evidence, int(max(k[i], j[i])))
             for i in range(len(shared))
         ]
-    x, y = ((c + 0.5) / (c.sum() + 0.5 * len(c)) for c in (k, j))
-    part = CELLS["cells" if statistic == "formats" else statistic](k / n, j / m, x, y)
-    return pd.DataFrame({"cell": names, "before": k / n, "after": j / m, "part": part})
+    p, q = k / n, j / m
+    if statistic == "shape":
+        part = 4 * (np.sqrt(q) - np.sqrt(p)) ** 2
+    else:
+        part = relative(p, q) if statistic in ("cells", "formats") else distance.parts(statistic, k, j)
+    return pd.DataFrame({"cell": names, "before": p, "after": q, "part": part})
 
 
 def _gaps(a, b):
@@ -128,7 +124,3 @@ def _gaps(a, b):
     return pd.DataFrame(
         {"cell": [f"up to {v}" for v in at[near]], "before": before, "after": after, "part": after - before}
     )
-
-
-def _bits(x, m):
-    return np.where(x > 0, x * np.log2(np.where(x > 0, x, 1) / np.where(m > 0, m, 1)), 0)
