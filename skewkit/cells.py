@@ -98,8 +98,12 @@ def formats(d: Distribution, seed: int = 0) -> tuple[dict[str, int], int]:
         rows = np.sort(np.random.default_rng(seed).choice(d.n, SAMPLED, replace=False))
     at, times = np.unique(np.searchsorted(d.upto, rows, "right"), return_counts=True)
     values = d.values[at]
-    seen = _written(values) if d.kind == "text" else _decimals(values.astype(float))
-    return {name: int(times[which].sum()) for name, which in seen.items()}, len(rows)
+    return {name: int(times[which].sum()) for name, which in written(values, d.kind).items()}, len(rows)
+
+
+def written(values: np.ndarray, kind: str) -> dict[str, np.ndarray]:
+    """Of each format, which values are written so: of numbers or text, shape (n,)."""
+    return _letters(values) if kind == "text" else _decimals(values.astype(float))
 
 
 def _decimals(values):
@@ -116,7 +120,7 @@ def _decimals(values):
     return {**seen, "held by 32 bits": short, "infinite": ~finite}
 
 
-def _written(values):
+def _letters(values):
     text = [str(v) for v in values]
     tests = {
         "empty": lambda t: not t.strip(),

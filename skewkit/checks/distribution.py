@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from .. import bounds, distance
-from ..cells import Cells, cells, formats
+from ..cells import Cells, cells, formats, written
 from ..clusters import alike, heaviest
 from ..evidence import shown
 from ..records import Case, Distribution, Finding, NotRun
@@ -228,9 +228,14 @@ class _Comparison:
     def _formats(self):
         (was, n), (now, m) = formats(self.a), formats(self.b)
         p, q = (np.array(list(side.values()), float) for side in (was, now))
-        return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), list(was))
+        names, kind = list(was), self.a.kind
 
-    def _off(self, statistic, p, n, q, m, levels, names, counts_as=bounds.alone):
+        def counts_as(cell):
+            return self._fewer_where(lambda values, present: written(values, kind)[names[cell]], self.fewer)
+
+        return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), names, counts_as)
+
+    def _off(self, statistic, p, n, q, m, levels, names, counts_as):
         value = bounds.relative(p / n, q / m)
 
         def between(times):
