@@ -323,6 +323,20 @@ def test_clean_splits_raise_no_alarm():
     assert raised == []
 
 
+@pytest.mark.parametrize("seed", [0, 22, 27])
+def test_users_who_each_write_in_their_own_way_raise_no_alarm(seed):
+    """Each user rounds to decimals of their own: few users, so that frequent values and formats differ by chance."""
+    rng = np.random.default_rng(seed)
+
+    def table():
+        user, places, x = rng.integers(0, 150, 3_000), rng.integers(0, 4, 150), rng.normal(size=3_000)
+        return pd.DataFrame({"user": user, "x": [round(v, n) for v, n in zip(x, places[user], strict=True)]})
+
+    a, b = table(), table()
+    assert any(f.verdict.alarm for f in sk.check(sk.compare(a, b, features=["x"])) if f.verdict)
+    assert not any(f.verdict.alarm for f in sk.check(sk.compare(a, b, features=["x"], entity="user")) if f.verdict)
+
+
 def test_three_thousand_equal_pairs_are_enough():
     """Where the rows are the same, their spread is too: the pairs settle it long before two samples would."""
     frame = examples.table(3_000, seed=3)

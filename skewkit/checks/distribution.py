@@ -12,6 +12,7 @@ from ..clusters import alike, heaviest
 from ..evidence import shown
 from ..records import Case, Distribution, Finding, NotRun
 
+FREQUENT = 0.01  # of the rows: a cell with at least this share counts for how alike the rows of an entity are
 SHOWN = 5  # cells in a finding's detail
 DECILES = 9
 
@@ -74,8 +75,11 @@ class Side:
         found = self.table.entities()
         return None if found is None else heaviest(found[1])
 
-    def alike(self) -> tuple[float, float]:
-        """How much the rows of one entity are alike in their cells, and above and below the deciles; remembered."""
+    def alike(self) -> tuple[float, float, float]:
+        """How much the rows of one entity are alike: in a cell on average, in lying below a decile, in the cell most so.
+
+        Remembered. The average is for what each cell is asked again by itself.
+        """
         about = ("alike", self.feature, self.age)
         if about not in self.table.memo:
             self.table.memo[about] = self._alike()
@@ -84,15 +88,14 @@ class Side:
     def _alike(self):
         found, d = self.table.grouped(self.feature, self.age), self.spread
         if found is None or not found[1].any():
-            return 0.0, 0.0
+            return 0.0, 0.0, 0.0
         values, present, entities = found
         every = cells(d, d)
         deciles = np.unique(d.values[np.searchsorted(d.upto, np.arange(1, DECILES + 1) * d.n // (DECILES + 1))])
         binned = Cells(deciles, d.values[:0]).index(values)
-        return (
-            float(alike(entities[present], every.index(values), len(every)).mean()),
-            float(alike(entities[present], binned, len(deciles) + 1, upto=True).max()),
-        )
+        each = alike(entities[present], every.index(values), len(every))
+        below = float(alike(entities[present], binned, len(deciles) + 1, upto=True).max())
+        return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
 
     def fewer_where(self, belongs) -> float:
         """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence."""
@@ -112,13 +115,14 @@ class _Comparison:
         self.case, self.change, self.feature = case, change, feature
         self.before, self.after, self.level, self.paired = before, after, level, paired
         self.a, self.b = before.spread, after.spread
-        alike, near = (after if before.heaviest() is None else before).alike()
+        alike, below, most = (after if before.heaviest() is None else before).alike()
         many = before.heaviest(), after.heaviest()
         many = [
             next((m for m in (one, *many) if m is not None), 1.0) for one in many
         ]  # unknown on one side: as the other
         self.fewer = tuple(1 + alike * (m - 1) for m in many)
-        self.fewest = tuple(1 + near * (m - 1) for m in many)
+        self.fewer_below = tuple(1 + below * (m - 1) for m in many)
+        self.fewest = tuple(1 + most * (m - 1) for m in many)
         self.categories = categories
 
     def findings(self):
@@ -191,7 +195,7 @@ class _Comparison:
         value, where = float(np.abs(gap).max()), int(np.abs(gap).argmax())
 
         def between(times):
-            n, m = (times * d.n / by for d, by in zip((self.a, self.b), self.fewest, strict=True))
+            n, m = (times * d.n / by for d, by in zip((self.a, self.b), self.fewer_below, strict=True))
             radius = bounds.ks_radius(n, m, self.level)
             return max(0.0, value - radius), min(1.0, value + radius)
 
@@ -199,7 +203,7 @@ class _Comparison:
             upto = [float(distance.cdf(d, at[where : where + 1])[0]) for d in (self.a, self.b)]
             yield {"cell": f"up to {self._shown(at[where])}", "before": upto[0], "after": upto[1]}
 
-        return self._judged("ks", value, "share", min(self.a.n, self.b.n), between, detail, self.fewest)
+        return self._judged("ks", value, "share", min(self.a.n, self.b.n), between, detail, self.fewer_below)
 
     def _shape(self, shared, p, q):
         a, b = self.a.n, self.b.n
