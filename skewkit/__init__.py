@@ -6,7 +6,8 @@ The path, one module a step:
 
     load.py           compare: tables and their roles become a case
     injection.py      inject: what serving would have held under a skew, for a scope; skews/ holds every skew
-    checks/           what differs, measured; policy.py judges it
+    checks/           what differs, measured in cells.py and distance.py, with what chance allows from bounds.py
+    policy.py         what is tolerated, and so the verdict; wobble.py learns it from training's own days
     costs.py          impact: what the difference does to the model
     (diagnosis.py)    the cause, by name: not in this version
     report.py         result.json, and the page made from it
