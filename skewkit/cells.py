@@ -43,7 +43,13 @@ class Cells:
 
     def counts(self, d: Distribution) -> np.ndarray:
         """The rows of each cell, shape (cells,)."""
-        return np.bincount(self.index(d.values), d.counts, len(self))
+        upto = np.r_[0, d.upto]
+        below, through = (upto[np.searchsorted(d.values, self.atoms, side)] for side in ("left", "right"))
+        often = (through - below).astype(float)
+        binned = np.diff(np.r_[0, upto[np.searchsorted(d.values, self.edges, "right")], d.n]).astype(float)
+        if len(self.atoms):
+            binned -= np.bincount(np.searchsorted(self.edges, self.atoms), often, self.bins)
+        return np.r_[binned, often]
 
     def label(self, cell: int) -> str:
         """How a cell is called: its value, or from where to where it reaches."""

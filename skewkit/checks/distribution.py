@@ -97,6 +97,13 @@ class Side:
         below = float(alike(entities[present], binned, len(deciles) + 1, upto=True).max())
         return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
 
+    def formats(self) -> tuple[dict[str, int], int]:
+        """How its values are written; remembered, so that a drill reads its training once."""
+        about = ("formats", self.feature)
+        if about not in self.table.memo:
+            self.table.memo[about] = formats(self.spread)
+        return self.table.memo[about]
+
     def fewer_where(self, belongs) -> float:
         """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence."""
         found = self.table.grouped(self.feature, self.age)
@@ -230,7 +237,7 @@ class _Comparison:
         return self._off("cells", p, self.a.n, q, self.b.n, levels, self._names(shared, p, q), counts_as)
 
     def _formats(self):
-        (was, n), (now, m) = formats(self.a), formats(self.b)
+        (was, n), (now, m) = self.before.formats(), self.after.formats()
         p, q = (np.array(list(side.values()), float) for side in (was, now))
         names, kind = list(was), self.a.kind
 
