@@ -30,8 +30,12 @@ def ks(a, b) -> float:
 
 def wasserstein(a, b) -> float:
     """The area between F and G over finite values, in the column's unit; scipy.stats.wasserstein_distance."""
-    a, b = finite(a), finite(b)
-    at, gap = gaps(a, b)
+    at, gap = gaps(finite(a), finite(b))
+    return area(at, gap)
+
+
+def area(at: np.ndarray, gap: np.ndarray) -> float:
+    """The area under |gap| from the first of ``at`` to the last, both of shape (k,), as `gaps` gives them."""
     return float((np.abs(gap[:-1]) * np.diff(at.astype(float))).sum())
 
 

@@ -72,8 +72,11 @@ class Side:
 
     def heaviest(self) -> float | None:
         """How many rows the entity of a row has on average; None where the table knows no entities."""
-        found = self.table.entities()
-        return None if found is None else heaviest(found[1])
+        if (found := self.table.entities()) is None:
+            return None
+        if "heaviest" not in self.table.memo:
+            self.table.memo["heaviest"] = heaviest(found[1])
+        return self.table.memo["heaviest"]
 
     def alike(self) -> tuple[float, float, float]:
         """How much the rows of one entity are alike: in a cell on average, in lying below a decile, in the cell most so.
@@ -154,7 +157,9 @@ class _Comparison:
 
     def _moved(self):
         unit = "seconds" if self.before.age else "nanoseconds" if "time" in self.a.kind else "its own"
-        yield self._described("wasserstein", distance.wasserstein(self.a, self.b), unit)
+        whole = distance.finite(self.a) is self.a and distance.finite(self.b) is self.b
+        area = distance.area(*self.gaps) if whole else distance.wasserstein(self.a, self.b)
+        yield self._described("wasserstein", area, unit)
         (mean, deviation), (later, spread) = distance.moments(self.a), distance.moments(self.b)
         if deviation > 0:
             yield self._described("mean_shift", (later - mean) / deviation, "standard deviations")
@@ -198,7 +203,7 @@ class _Comparison:
         return self._judged("null_share", value, "share of rows", b.rows, between)
 
     def _ks(self):
-        at, gap = distance.gaps(self.a, self.b)
+        self.gaps = at, gap = distance.gaps(self.a, self.b)
         value, where = float(np.abs(gap).max()), int(np.abs(gap).argmax())
 
         def between(times):
