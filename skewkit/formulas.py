@@ -92,16 +92,27 @@ def explain(case: Case, feature: str, statistic: str, change: str | None = None)
     tables = case.changes[change]
     if any(feature not in t.columns for t in tables):
         raise SkewkitError(f"feature {feature!r} was asked; both tables have {', '.join(_both(tables))}")
-    a, b = (t.distribution(feature) for t in tables)
+    a, b = _spreads(case, tables, feature)
     if not a.n or not b.n:
         raise SkewkitError(f"{feature!r} has no value on one side; only its null share can be compared")
-    frame = _gaps(a, b) if statistic == "ks" else _parts(a, b, statistic, case.evidence)
+    frame = _gaps(a, b, case.evidence) if statistic == "ks" else _parts(a, b, statistic, case.evidence)
     frame.attrs["formula"] = FORMULAS[f"distribution.{statistic}"]
     return frame.sort_values("part", ascending=False, key=np.abs, kind="stable", ignore_index=True)
 
 
 def _both(tables):
     return [c for c in tables[0].columns if c in tables[1].columns]
+
+
+def _spreads(case, tables, feature):
+    """Both distributions, as `checks.distribution` compares them: a time by how long before the request it lies."""
+    kinds = [t.kinds() for t in tables]
+    two = {k[feature] for k in kinds}
+    if "other" in two or ("text" in two and len(two) > 1):
+        raise SkewkitError(f"{feature!r} is {' and '.join(sorted(two))}; only columns of one kind are compared")
+    time = case.roles.time
+    age = time is not None and feature != time and all(k.get(time) == k[feature] == "time" for k in kinds)
+    return [t.distribution(feature, age) for t in tables]
 
 
 def _parts(a, b, statistic, evidence):
@@ -120,13 +131,18 @@ def _parts(a, b, statistic, evidence):
     return pd.DataFrame({"cell": names, "before": k / n, "after": j / m, "part": part})
 
 
-def _gaps(a, b):
+def _gaps(a, b, evidence):
     at, gap = distance.gaps(a, b)
     worst = int(np.abs(gap).argmax())
     near = slice(max(0, worst - 5), worst + 6)
     before, after = (distance.cdf(d, at[near]) for d in (a, b))
     return pd.DataFrame(
-        {"cell": [f"up to {v}" for v in at[near]], "before": before, "after": after, "part": after - before}
+        {
+            "cell": [f"up to {shown(v, evidence)}" for v in at[near]],
+            "before": before,
+            "after": after,
+            "part": after - before,
+        }
     )
 
 
