@@ -95,6 +95,8 @@ def explain(case: Case, feature: str, statistic: str, change: str | None = None)
     a, b = _spreads(case, tables, feature)
     if not a.n or not b.n:
         raise SkewkitError(f"{feature!r} has no value on one side; only its null share can be compared")
+    if statistic == "formats" and a.kind not in ("text", "number"):
+        raise SkewkitError(f"{feature!r} is {a.kind}; formats are read of text and of numbers that are not whole")
     frame = _gaps(a, b, case.evidence) if statistic == "ks" else _parts(a, b, statistic, case.evidence)
     frame.attrs["formula"] = FORMULAS[f"distribution.{statistic}"]
     return frame.sort_values("part", ascending=False, key=np.abs, kind="stable", ignore_index=True)

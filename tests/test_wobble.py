@@ -111,7 +111,7 @@ def test_a_day_without_a_value_does_not_stop_the_rest():
 def weekly():
     """Training of six weeks with other weekends; served is a weekend alone."""
     means = [0, 0, 0, 0, 0, 0.15, 0.15]
-    training = world(days=42, rows=1_500, means=means)
+    training = world(days=42, rows=5_000, means=means)
     served = world(days=2, rows=20_000, means=[0.15], seed=1)
     return training, served.assign(t=served["t"] + pd.Timedelta(days=47))
 
