@@ -123,13 +123,19 @@ def shape(k: np.ndarray, n: float, j: np.ndarray, m: float, level: float) -> tup
 
 def _merged(k, n, j, m):
     """The cells, those of which fewer than ENOUGH rows are expected on a side put together."""
-    expected = (k + j) / (n + m) * min(n, m)
-    few = expected < ENOUGH
+    few = small(k, n, j, m)
     if not few.any():
         return k, j
-    if expected[few].sum() < ENOUGH and not few.all():  # still too small by itself: with the least of the others
-        few[np.flatnonzero(~few)[np.argmin(expected[~few])]] = True
     return np.r_[k[~few], k[few].sum()], np.r_[j[~few], j[few].sum()]
+
+
+def small(k, n, j, m) -> np.ndarray:
+    """Which cells are too small for their square roots, and count together in `shape`; shape of k."""
+    expected = (k + j) / (n + m) * min(n, m)
+    few = expected < ENOUGH
+    if few.any() and expected[few].sum() < ENOUGH and not few.all():  # still too small: with the least of the others
+        few[np.flatnonzero(~few)[np.argmin(expected[~few])]] = True
+    return few
 
 
 def relative_wobble(shares: np.ndarray, rows: np.ndarray, level: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from . import distance
+from . import bounds, distance
 from .cells import cells, formats
 from .evidence import shown
 from .policy_file import read_policy
@@ -95,8 +95,9 @@ def explain(case: Case, feature: str, statistic: str, change: str | None = None)
     a, b = _spreads(case, tables, feature)
     if not a.n or not b.n:
         raise SkewkitError(f"{feature!r} has no value on one side; only its null share can be compared")
-    if statistic == "formats" and a.kind not in ("text", "number"):
-        raise SkewkitError(f"{feature!r} is {a.kind}; formats are read of text and of numbers that are not whole")
+    kind = tables[0].kinds()[feature]
+    if statistic == "formats" and kind not in ("text", "number"):
+        raise SkewkitError(f"{feature!r} is {kind}; formats are read of text and of numbers that are not whole")
     frame = _gaps(a, b, case.evidence) if statistic == "ks" else _parts(a, b, statistic, case.evidence)
     frame.attrs["formula"] = FORMULAS[f"distribution.{statistic}"]
     return frame.sort_values("part", ascending=False, key=np.abs, kind="stable", ignore_index=True)
@@ -128,6 +129,9 @@ def _parts(a, b, statistic, evidence):
             shared.label(i) if i < shared.bins else shown(shared.atoms[i - shared.bins], evidence, int(max(k[i], j[i])))
             for i in range(len(shared))
         ]
+    if statistic == "shape" and (few := bounds.small(k, n, j, m)).any():
+        names = [*(name for name, alone in zip(names, ~few, strict=True) if alone), f"{few.sum()} small cells together"]
+        k, j = (np.r_[c[~few], c[few].sum()] for c in (k, j))
     x, y = ((c + 0.5) / (c.sum() + 0.5 * len(c)) for c in (k, j))
     part = CELLS["cells" if statistic == "formats" else statistic](k / n, j / m, x, y)
     return pd.DataFrame({"cell": names, "before": k / n, "after": j / m, "part": part})
