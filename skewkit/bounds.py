@@ -99,7 +99,7 @@ def cell_bounds(k, n, j, m, levels, counts_as=alone) -> tuple[float, float]:
     for cell in farthest[_apart(p, n, q, m)[farthest] > t[farthest]]:
         fewer, later = counts_as(int(cell))
         low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]))
-    return low, float(max(_relative_high(p, n, q, m, t).max(), relative(p, q).max()))
+    return float(low), float(max(_relative_high(p, n, q, m, t).max(), relative(p, q).max()))
 
 
 def shape(k: np.ndarray, n: float, j: np.ndarray, m: float, level: float) -> tuple[float, float, float]:
