@@ -170,6 +170,15 @@ def test_facts_of_schema_breach(statistic, change, big):
     assert all(f.feature == "amount" for f in found if f.check == "schema" and f.verdict)
 
 
+def test_a_rare_flag_that_no_row_of_a_few_has_is_not_constant():
+    """Of one row in a thousand, five hundred requests mostly have none: chance, and no fault. Of a tenth, none is a fault."""
+    for share, constant in ((0.001, False), (0.1, True)):
+        training = pd.DataFrame({"x": np.arange(50_000) % 7, "vip": (np.arange(50_000) < share * 50_000).astype(int)})
+        served = training.tail(500).assign(vip=0)
+        found = sk.check(sk.compare(training, served, features=["x", "vip"]))
+        assert (("vip", "constant") in alarms(found, check="schema")) == constant
+
+
 def test_integers_that_became_floats_are_not_retyped(big):
     """pandas turns integers into floats at the first null; the null share says so, the type does not."""
     training, replayed = big
