@@ -10,13 +10,14 @@ import pytest
 
 import skewkit as sk
 from skewkit import examples
-from skewkit.formulas import CELLS, FORMULAS
+from skewkit.formulas import FORMULAS
 from skewkit.records import Finding, SkewkitError
 from skewkit.words import TELLS, tell
 
 from .conftest import ROLES, ROOT
 
 LIMITS = sk.read_policy().limits
+CELLS = ("psi", "kl", "tv", "js", "shape", "cells")
 
 
 def test_every_statistic_has_a_limit_and_a_formula():
@@ -120,7 +121,7 @@ def test_errors_name_what_there_is(moved):
     """An unknown feature, statistic or change; a column without values, or of two kinds."""
     asked = {
         ("amuont", "psi", None): "both tables have .*amount",
-        ("amount", "psy", None): "there are psi, kl, tv, js, shape, cells, formats, ks",
+        ("amount", "psy", None): "there are .*shape, cells, formats, ks",
         ("amount", "psi", "total"): "this case has drift, skew",
         ("last", "formats", None): "formats",
     }

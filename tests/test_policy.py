@@ -12,6 +12,7 @@ from scipy.stats import beta
 import skewkit as sk
 from skewkit import bounds, examples
 from skewkit.columns import same
+from skewkit.policy import KEYS, TESTS
 from skewkit.records import Finding, SkewkitError, Tolerance, Verdict
 from skewkit.results import Findings
 
@@ -128,10 +129,10 @@ def test_a_policy_that_would_do_nothing_is_refused(tmp_path, text):
 
 
 def test_the_error_level_is_shared_by_all_that_can_alarm():
-    """Bonferroni by hand: alpha over a year's looks, eight statistics a feature and change, and eight a case."""
+    """Bonferroni by hand: alpha over a year's looks, so many statistics a feature and change, and eight a case."""
     training, policy = examples.table(500), sk.read_policy()
     assert policy.level(case(training, training, training)) == pytest.approx(
-        policy.alpha / (policy.looks * (8 * len(examples.FEATURES) * 2 + 8))
+        policy.alpha / (policy.looks * (TESTS * len(examples.FEATURES) * 2 + KEYS))
     )
 
 
