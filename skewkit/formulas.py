@@ -14,7 +14,7 @@ from .records import Case, SkewkitError
 FORMULAS = {
     "schema.missing": "1 if the later table has no such column",
     "schema.retyped": "1 if the column's kind changed (whole and other numbers are one kind)",
-    "schema.constant": "1 if the column holds one value, or only nulls, and did not before",
+    "schema.constant": "1 if the column holds one value, or only nulls, and did not before, beyond what so few rows may by chance",
     "schema.twin": "1 if the column holds, row for row, what another feature holds, and did not before",
     "schema.new": "features that only the later table has, counted",
     "schema.reordered": "1 if the features stand in another order",
