@@ -99,7 +99,7 @@ def cell_bounds(k, n, j, m, levels, counts_as=alone) -> tuple[float, float]:
     for cell in farthest[_apart(p, n, q, m)[farthest] > t[farthest]]:
         fewer, later = counts_as(int(cell))
         low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]))
-    return low, float(max(_relative_high(p, n, q, m, t).max(), relative(p, q).max()))
+    return float(low), float(max(_relative_high(p, n, q, m, t).max(), relative(p, q).max()))
 
 
 def shape(k: np.ndarray, n: float, j: np.ndarray, m: float, level: float) -> tuple[float, float, float]:
@@ -123,13 +123,19 @@ def shape(k: np.ndarray, n: float, j: np.ndarray, m: float, level: float) -> tup
 
 def _merged(k, n, j, m):
     """The cells, those of which fewer than ENOUGH rows are expected on a side put together."""
-    expected = (k + j) / (n + m) * min(n, m)
-    few = expected < ENOUGH
+    few = small(k, n, j, m)
     if not few.any():
         return k, j
-    if expected[few].sum() < ENOUGH and not few.all():  # still too small by itself: with the least of the others
-        few[np.flatnonzero(~few)[np.argmin(expected[~few])]] = True
     return np.r_[k[~few], k[few].sum()], np.r_[j[~few], j[few].sum()]
+
+
+def small(k, n, j, m) -> np.ndarray:
+    """Which cells are too small for their square roots, and count together in `shape`; shape of k."""
+    expected = (k + j) / (n + m) * min(n, m)
+    few = expected < ENOUGH
+    if few.any() and expected[few].sum() < ENOUGH and not few.all():  # still too small: with the least of the others
+        few[np.flatnonzero(~few)[np.argmin(expected[~few])]] = True
+    return few
 
 
 def relative_wobble(shares: np.ndarray, rows: np.ndarray, level: float) -> float:

@@ -142,7 +142,7 @@ class Local:
         if by not in self.memo:
             days = self.column(self.roles.time).dt.tz_convert("UTC").dt.floor("D")
             if by == "week":
-                days = days - pd.to_timedelta(days.dt.weekday, unit="D")
+                days = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
             self.memo[by] = [np.flatnonzero(days == day) for day in sorted(days.dropna().unique())]
         column = self.column(name, age)
         return [distribution_of(column.iloc[rows]) for rows in self.memo[by]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
+from unicodedata import category
 
 SHOWS = ("rows", "masked", "counts")
 MANY = 10  # rows that share a value, for it to be nobody's own
@@ -27,4 +27,5 @@ def shown(value: Any, evidence: str, rows: int = 1) -> Any:
 
 def mask(text: str) -> str:
     """Text's shape: letters as a, digits as 9, the rest as it is; at most 40 characters of it."""
-    return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", text))[:40]
+    plain = {"L": "a", "M": "a", "N": "9"}  # letters, the marks upon them, and numbers, of any script
+    return "".join(plain.get(category(c)[0], c) for c in text[:40])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from . import distance
-from .bounds import relative
+from . import bounds, distance
 from .cells import cells, formats
 from .evidence import shown
 from .policy_file import read_policy
@@ -15,7 +14,7 @@ from .records import Case, SkewkitError
 FORMULAS = {
     "schema.missing": "1 if the later table has no such column",
     "schema.retyped": "1 if the column's kind changed (whole and other numbers are one kind)",
-    "schema.constant": "1 if the column holds one value, or only nulls, and did not before",
+    "schema.constant": "1 if the column holds one value, or only nulls, and did not before, beyond what so few rows may by chance",
     "schema.twin": "1 if the column holds, row for row, what another feature holds, and did not before",
     "schema.new": "features that only the later table has, counted",
     "schema.reordered": "1 if the features stand in another order",
@@ -85,16 +84,30 @@ def explain(case: Case, feature: str, statistic: str, change: str | None = None)
     tables = case.changes[change]
     if any(feature not in t.columns for t in tables):
         raise SkewkitError(f"feature {feature!r} was asked; both tables have {', '.join(_both(tables))}")
-    a, b = (t.distribution(feature) for t in tables)
+    a, b = _spreads(case, tables, feature)
     if not a.n or not b.n:
         raise SkewkitError(f"{feature!r} has no value on one side; only its null share can be compared")
-    frame = _gaps(a, b) if statistic == "ks" else _parts(a, b, statistic, case.evidence)
+    kind = tables[0].kinds()[feature]
+    if statistic == "formats" and kind not in ("text", "number"):
+        raise SkewkitError(f"{feature!r} is {kind}; formats are read of text and of numbers that are not whole")
+    frame = _gaps(a, b, case.evidence) if statistic == "ks" else _parts(a, b, statistic, case.evidence)
     frame.attrs["formula"] = FORMULAS[f"distribution.{statistic}"]
     return frame.sort_values("part", ascending=False, key=np.abs, kind="stable", ignore_index=True)
 
 
 def _both(tables):
     return [c for c in tables[0].columns if c in tables[1].columns]
+
+
+def _spreads(case, tables, feature):
+    """Both distributions, as `checks.distribution` compares them: a time by how long before the request it lies."""
+    kinds = [t.kinds() for t in tables]
+    two = {k[feature] for k in kinds}
+    if "other" in two or ("text" in two and len(two) > 1):
+        raise SkewkitError(f"{feature!r} is {' and '.join(sorted(two))}; only columns of one kind are compared")
+    time = case.roles.time
+    age = time is not None and feature != time and all(k.get(time) == k[feature] == "time" for k in kinds)
+    return [t.distribution(feature, age) for t in tables]
 
 
 def _parts(a, b, statistic, evidence):
@@ -108,19 +121,27 @@ def _parts(a, b, statistic, evidence):
             shared.label(i) if i < shared.bins else shown(shared.atoms[i - shared.bins], evidence, int(max(k[i], j[i])))
             for i in range(len(shared))
         ]
+    if statistic == "shape" and (few := bounds.small(k, n, j, m)).any():
+        names = [*(name for name, alone in zip(names, ~few, strict=True) if alone), f"{few.sum()} small cells together"]
+        k, j = (np.r_[c[~few], c[few].sum()] for c in (k, j))
     p, q = k / n, j / m
     if statistic == "shape":
         part = 4 * (np.sqrt(q) - np.sqrt(p)) ** 2
     else:
-        part = relative(p, q) if statistic in ("cells", "formats") else distance.parts(statistic, k, j)
+        part = bounds.relative(p, q) if statistic in ("cells", "formats") else distance.parts(statistic, k, j)
     return pd.DataFrame({"cell": names, "before": p, "after": q, "part": part})
 
 
-def _gaps(a, b):
+def _gaps(a, b, evidence):
     at, gap = distance.gaps(a, b)
     worst = int(np.abs(gap).argmax())
     near = slice(max(0, worst - 5), worst + 6)
     before, after = (distance.cdf(d, at[near]) for d in (a, b))
     return pd.DataFrame(
-        {"cell": [f"up to {v}" for v in at[near]], "before": before, "after": after, "part": after - before}
+        {
+            "cell": [f"up to {shown(v, evidence)}" for v in at[near]],
+            "before": before,
+            "after": after,
+            "part": after - before,
+        }
     )

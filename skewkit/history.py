@@ -14,6 +14,7 @@ from .records import SkewkitError, Verdict
 
 RUN = re.compile(r"\.?(\d{8}T\d{6}Z)-[\w-]+-[0-9a-f]{4}(\.failed)?")  # what `report.new_id` makes, staged or failed
 SAME = ("training", "key", "features", "segments")  # parameters by which a run is of the same thing as another
+WHOLE = ("run_id", "notebook", "started", "seconds", "parameters", "inputs", "verdict", "findings", "drill")
 KEEP = 30  # whole runs of each notebook
 HOURS = 24.0  # after which what an interrupted run left is nobody's
 
@@ -21,12 +22,14 @@ HOURS = 24.0  # after which what an interrupted run left is nobody's
 def results(runs: Path, notebook: str | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The whole runs in a folder, newest first, each with its result; one that cannot be read is passed over."""
     for folder in sorted((p for p in runs.glob("[0-9]*") if RUN.fullmatch(p.name) and p.is_dir()), reverse=True):
-        if folder.suffix == ".failed" or (notebook and f"Z-{notebook}-" not in folder.name):
+        if folder.suffix == ".failed" or (notebook and _notebook(folder) != notebook):
             continue
         try:
-            yield folder, json.loads((folder / "result.json").read_text("utf-8"))
+            result = json.loads((folder / "result.json").read_text("utf-8"))
         except (OSError, ValueError):
             continue
+        if isinstance(result, dict) and set(WHOLE) <= set(result):
+            yield folder, result
 
 
 def last_like(runs: Path, made: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -87,7 +90,7 @@ def prune(runs: Path, keep: int = KEEP, days: float | None = None, dry: bool = F
     old += [p for p in folders if p.suffix == ".failed" and p.name < newest]
     old += [p for p in folders if p.name.startswith(".") and _age(p, now) * 24 > HOURS]
     latest = (runs / "latest").resolve()
-    old = sorted(p for p in old if p.resolve() != latest)
+    old = sorted({p for p in old if p.resolve() != latest})
     for p in () if dry else old:
         shutil.rmtree(p)
     return old

@@ -116,5 +116,6 @@ def _verdicts(case, policy):
 def _before_serving(case, policy):
     """Whether the fault shows in training alone, against what its own events give."""
     return any(
-        f.check == "parity" and f.change == "training" and f.verdict == Verdict.breach for f in check(case, policy)
+        f.check == "parity" and f.change == "training" and f.verdict == Verdict.breach and not f.accepted
+        for f in check(case, policy)
     )

@@ -103,6 +103,8 @@ def _accepted(own, known, path):
         raise SkewkitError(
             f"policy: {path} accepts {own['check']}.{own['statistic']}, which no check measures; there are {', '.join(known)}"
         )
+    if own.get("change") not in (None, *CHANGES):
+        raise SkewkitError(f"policy: {path} accepts change {own['change']!r}; there are {', '.join(CHANGES)}")
     try:
         until = own["until"] if isinstance(own["until"], date) else date.fromisoformat(str(own["until"]))
     except ValueError:
@@ -134,7 +136,8 @@ def _refuse(merged, path):
     for name, feature in merged["features"].items():
         given = {k: v for k, v in feature.items() if k != "limits"}
         flat |= {f"features.{name}.{k}": v for k, v in given.items()}
-        spans |= {f"features.{name}.{k}": (0, 1e18) for k in given}
+        # beyond 2**53 floats between, the places of floats of either sign would meet from behind
+        spans |= {f"features.{name}.{k}": (0, 2**53 if k == "ulp" else 1e18) for k in given}
     for name, (low, high) in spans.items():
         value = flat[name]
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:

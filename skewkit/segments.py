@@ -24,12 +24,13 @@ def frequent(column: pd.Series) -> list:
 def within(case: Case) -> dict[str, Case]:
     """The case within each frequent value of each segment, by "column=value".
 
-    Where the requests were replayed, a request belongs to the value that it was replayed with, on both sides: a fault in the
-    segment itself moves no row. A segment that training does not have is left out: see `absent`.
+    Where the requests were replayed, a request belongs to the value that it was replayed with, on both sides (as served, if
+    the replay has no such column): a fault in the segment itself moves no row. A segment that training does not have is left out: see `absent`.
     """
     found = {}
     for column in (c for c in case.roles.segments if c in case.training.columns):
-        for value in frequent(case.served.column(column)):
+        asked = case.replayed if case.replayed is not None and column in case.replayed.columns else case.served
+        for value in frequent(asked.column(column)):
             tables = _tables(case, column, value)
             if all(len(t) for t in tables.values()):
                 pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
@@ -45,13 +46,13 @@ def absent(case: Case):
 
 def _tables(case, column, value):
     rows = {n: _where(t, column, value) for n, t in case.tables.items() if column in t.columns}
-    if "replayed" in rows and case.roles.key:
-        key = case.roles.key
-        inside = case.replayed.column(key)[rows["replayed"]]
-        elsewhere = case.replayed.column(key)[~rows["replayed"]]
-        served = case.served.column(key)
-        rows["served"] = (served.isin(inside) | (rows["served"] & ~served.isin(elsewhere))).to_numpy(bool)
-    return {n: only_rows(t, rows[n]) if n in rows else t for n, t in case.tables.items()}
+    if case.replayed is not None:
+        told, other = ("replayed", "served") if "replayed" in rows else ("served", "replayed")
+        keys, others = (case.tables[n].column(case.roles.key) for n in (told, other))
+        inside, elsewhere = keys[rows[told]], keys[~rows[told]]
+        own = rows.get(other, np.zeros(len(others), bool))
+        rows[other] = (others.isin(inside) | (own & ~others.isin(elsewhere))).to_numpy(bool)
+    return {n: only_rows(t, rows[n]) for n, t in case.tables.items()}
 
 
 def _where(table, column, value):

@@ -58,7 +58,7 @@ def test_ages_by_hand():
     """Ages of 1 to 3,000 s: the 95th in 100 is 2,850, the 99th 2,970; the oldest rows are shown."""
     order = np.random.default_rng(0).permutation(N) + 1
     frame = dated(income=order)
-    facts = found(frame, frame, as_of={"income": "income_at"})
+    facts = found(frame, frame, as_of={"income": "income_at"}, evidence="rows")
     assert [facts["income", s, "served"].value for s in ("age_p95", "age_p99")] == [2_850.0, 2_970.0]
     finding = facts["income", "age_p95", "served"]
     assert finding.unit == "seconds" and finding.n == N and finding.verdict is None

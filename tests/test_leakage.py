@@ -243,7 +243,7 @@ def test_values_as_of_before_the_request_are_ok():
 def test_one_value_of_the_future_is_a_breach_and_is_shown():
     """Three rows of 4,000, up to a day ahead, the worst first."""
     training = dated(np.select([np.arange(N) == 5, np.arange(N) == 9, np.arange(N) == 2], [-10, -86_400, -0.5], 60))
-    finding = found(training, dated(60), as_of={"x": "x_at"})["x", "newer", "training"]
+    finding = found(training, dated(60), as_of={"x": "x_at"}, evidence="rows")["x", "newer", "training"]
     assert (finding.value, finding.n, str(finding.verdict)) == (3 / N, N, "breach")
     assert list(finding.detail) == [
         {"k": k, "t": training["t"][k].isoformat(), "newer_by": by} for k, by in ((9, 86_400.0), (5, 10.0), (2, 0.5))

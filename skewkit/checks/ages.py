@@ -76,9 +76,12 @@ def spread(seconds: pd.Series) -> Distribution:
 
 
 def rows(case: Case, name: str, seconds: pd.Series, called: str) -> tuple[Mapping[str, object], ...]:
-    """The first few rows of a series of seconds, each with its key and time where the table has them."""
+    """The first few rows of a series of seconds, each with its time, and its key where rows may be shown; counts: none."""
+    if case.evidence == "counts":
+        return ()
     shown, table = seconds.head(WORST), case.tables[name]
-    given = [(c, table.column(c)[shown.index]) for c in (case.roles.key, case.roles.time) if c in table.columns]
+    named = (case.roles.key, case.roles.time) if case.evidence == "rows" else (case.roles.time,)
+    given = [(c, table.column(c)[shown.index]) for c in named if c in table.columns]
     return tuple(
         {**{c: _plain(column[at]) for c, column in given}, called: round(float(value), 6)}
         for at, value in shown.items()

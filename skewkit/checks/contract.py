@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..evidence import shown
 from ..records import Case, Finding, NotRun
 
 WHOLE = ("absent", "disordered")  # rules that the table keeps or not; the others are kept row by row
@@ -32,11 +33,15 @@ def contract(case: Case, policy) -> Iterator[Finding]:
             "yes or no" if o.rule in WHOLE else "share of rows",
             o.n,
             *o.beyond(level),
-            detail=o.worst or None,
+            detail=tuple(_shown(w, case.evidence) for w in o.worst) or None,
             grown=lambda times, o=o: o.beyond(level, times),
         )
     unreviewed = float(not case.contract.reviewed)
     yield Finding("schema", "served", None, "unreviewed", unreviewed, "yes or no", len(case.served))
+
+
+def _shown(worst, evidence):
+    return {"value": shown(worst["value"], evidence, worst["rows"]), "rows": worst["rows"]}
 
 
 def absent(case: Case) -> Iterator[NotRun]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import bounds, distance
 from ..cells import Cells, cells, formats, written
-from ..clusters import alike, heaviest
+from ..clusters import alike, effects, heaviest
 from ..evidence import shown
 from ..records import Case, Distribution, Finding, NotRun
 
@@ -115,7 +115,7 @@ class Side:
         values, present, entities = found
         inside = belongs(values, present)
         entities = entities[present] if len(inside) < len(present) else entities
-        return 1 + float(alike(entities, inside.astype(int), 2)[1]) * (heaviest(entities) - 1)
+        return max(1.0, float(effects(entities, inside.astype(int), 2)[1]))
 
 
 class _Comparison:
@@ -125,7 +125,8 @@ class _Comparison:
         self.case, self.change, self.feature = case, change, feature
         self.before, self.after, self.level, self.paired = before, after, level, paired
         self.a, self.b = before.spread, after.spread
-        alike, below, most = (after if before.heaviest() is None else before).alike()
+        # where each of training's entities has one row, only the later table can say how much those of one are alike
+        alike, below, most = (after if (before.heaviest() or 1.0) == 1.0 else before).alike()
         many = before.heaviest(), after.heaviest()
         many = [
             next((m for m in (one, *many) if m is not None), 1.0) for one in many

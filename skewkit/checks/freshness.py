@@ -61,7 +61,7 @@ def _aged(case, feature, aged, level):
     oldest = aged.dropna().sort_values(ascending=False, kind="stable")
     if len(oldest):
         shown = rows(case, "served", oldest, "seconds")
-        yield from _quantiles(feature, "age", "seconds", oldest.to_numpy()[::-1], level, shown)
+        yield from _quantiles(feature, "age", "seconds", oldest.to_numpy()[::-1], level, shown or None)
     there = case.served.column(feature)[aged.index].notna() if feature in case.served.columns else aged.index >= 0
     yield from _share(feature, "undated", int((aged.isna() & there).sum()), int(there.sum()), level)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from .. import bounds
+from ..evidence import shown
 from ..records import Case, Finding, NotRun
 from .ages import WORST, instants
 
@@ -66,5 +67,5 @@ def _values(case, other):
     for value, count in other.value_counts().head(WORST).items():
         seen = times[other.index[other == value]].dropna()
         first, last = (seen.min().isoformat(), seen.max().isoformat()) if len(seen) else (None, None)
-        found.append({"value": value, "rows": int(count), "first": first, "last": last})
+        found.append({"value": shown(value, case.evidence, count), "rows": int(count), "first": first, "last": last})
     return tuple(found) or None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..bounds import share_bounds
 from ..records import Case, Finding
 from .contract import contract
 
@@ -24,7 +27,8 @@ def schema(case: Case, policy):
                 retyped = _plain(was[f]) != _plain(now[f])
                 yield _fact(change, f, "retyped", retyped, n, {"before": was[f], "after": now[f]})
         for f in shared:
-            yield _fact(change, f, "constant", _one(after, f) and not _one(before, f), n)
+            turned = _one(after, f) and not _one(before, f) and not _chance(before, after, f, policy.level(case))
+            yield _fact(change, f, "constant", turned, n)
         twins = after.twins(shared)
         twins = {f: g for f, g in twins.items() if before.twins((g, f)) == {}}
         for f in shared:
@@ -46,6 +50,13 @@ def _one(table, feature):
     """Whether a column holds one value, or nothing but nulls."""
     d = table.distribution(feature)
     return len(d.values) + (d.nulls > 0) <= 1
+
+
+def _chance(before, after, feature, level):
+    """Whether so few rows may all hold the one value by chance: a rare flag is seldom seen, and that is no fault."""
+    was, now = (t.distribution(feature) for t in (before, after))
+    same = was.counts[np.isin(was.values, now.values)].sum() if now.n else was.nulls
+    return share_bounds(int(same), was.rows, level)[1] ** now.rows > level
 
 
 def _fact(change, feature, statistic, is_so, n, detail=None):
