@@ -90,7 +90,8 @@ def _atoms(a, b, least):
         for value, count in zip(d.values[often].tolist(), d.counts[often].tolist(), strict=True):
             share[value] = max(share.get(value, 0.0), count / d.n)
     chosen = sorted(sorted(share, key=lambda v: (-share[v], str(v)))[:MOST])
-    return np.array(chosen, object if a.kind == "text" else a.values.dtype)
+    # whole numbers of one side may be fractions on the other
+    return np.array(chosen, object if a.kind == "text" else np.result_type(a.values, b.values))
 
 
 def formats(d: Distribution, seed: int = 0) -> tuple[dict[str, int], int]:

@@ -40,6 +40,14 @@ def test_bins_are_quantiles_of_the_reference():
     assert shared.label(0) == "up to 49" and shared.label(BINS - 1).startswith("above")
 
 
+def test_whole_numbers_of_one_side_may_be_fractions_on_the_other():
+    """Nulls filled with a mean among whole numbers: the mean is a cell of its own, and no cell counts what is in another."""
+    a, b = dist([7, 7, 8, 8, 9]), dist([7.5] * 3 + [7.0] * 2)
+    shared = cells(a, b)
+    assert shared.atoms.tolist() == [7.0, 7.5, 8.0]
+    assert (shared.counts(a).tolist(), shared.counts(b).tolist()) == ([1, 2, 0, 2], [0, 2, 3, 0])
+
+
 @LAW
 @given(ANY, st.lists(st.floats(allow_nan=False), min_size=1, max_size=40, unique=True))
 def test_edges_come_from_the_reference_alone(a, b):
