@@ -12,6 +12,7 @@ from .history import results
 from .locations import open_table
 from .notebook import checked, declared, find, given
 from .records import SkewkitError
+from .words import several
 
 TABLES = ("training", "served", "replayed", "freshness")
 STARTING = 8.0  # seconds until a kernel has imported what a check needs
@@ -41,7 +42,7 @@ def plan(name: str, files: list[str], pairs: list[tuple[str, str]], runs: Path) 
         size = sum(Path(f).stat().st_size for f in table.files) / 1e6
         rows, columns = len(table), len(table.columns)
         cells += rows * columns
-        yield f"{role}: {rows:,} rows, {columns} columns, {len(table.files)} files, {size:,.1f} MB"
+        yield f"{role}: {rows:,} rows, {columns} columns, {several(len(table.files), 'file')}, {size:,.1f} MB"
     yield from _duration(name, cells, runs)
 
 

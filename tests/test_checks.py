@@ -245,6 +245,26 @@ def test_clean_splits_raise_no_alarm():
     assert raised == []
 
 
+def test_times_are_compared_by_how_long_before_the_request_they_lie():
+    """Another month holds no time of this one, and that is no change; a clock four hours off is, by just that much."""
+    rng = np.random.default_rng(0)
+
+    def table(month, hours=0):
+        asked = pd.Timestamp(f"2024-{month:02}-01", tz="UTC") + pd.to_timedelta(
+            rng.integers(0, 28 * 86_400, 6_000), "s"
+        )
+        seen = asked - pd.to_timedelta(rng.exponential(86_400, 6_000), "s") + pd.Timedelta(hours=hours)
+        return pd.DataFrame({"asked": asked, "seen": seen.tz_convert("America/New_York")})
+
+    roles = {"time": "asked", "features": ["seen"]}
+    training = table(1)
+    assert sk.check(sk.compare(training, table(3), **roles)).verdict == "ok"
+    found = {f.statistic: f for f in sk.check(sk.compare(training, table(3, hours=4), **roles))}
+    assert found["ks"].verdict > Verdict.ok
+    assert found["wasserstein"].unit == "seconds" and found["wasserstein"].value == pytest.approx(4 * 3600, rel=0.2)
+    assert found["mean_shift"].value == pytest.approx(-4 / 24, abs=0.05)
+
+
 @pytest.mark.parametrize("seed", [0, 22, 27])
 def test_users_who_each_write_in_their_own_way_raise_no_alarm(seed):
     """Each user rounds to decimals of their own: few users, so that frequent values and formats differ by chance."""

@@ -295,7 +295,7 @@ def test_a_dry_run_reads_no_row_and_starts_no_kernel(folder, capsys, monkeypatch
     code, said = dry(folder, capsys)
     assert code == 0 and left(folder) == sorted([*before, "p.yaml"])
     size = Path("training.parquet").stat().st_size / 1e6
-    assert f"training: 2,000 rows, {examples.table(5).shape[1]} columns, 1 files, {size:,.1f} MB" in said
+    assert f"training: 2,000 rows, {examples.table(5).shape[1]} columns, 1 file, {size:,.1f} MB" in said
     assert all(f"{role}: 2,000 rows" in said for role in TABLES) and "3_check.ipynb would be run with" in said
     assert "about" in said.splitlines()[-1] and " s" in said.splitlines()[-1]
 

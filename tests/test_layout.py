@@ -68,7 +68,7 @@ MAY = {
     "hashing": "records",
     "locations": "engines names records",
     "load": "beside contract evidence locations models names pairs records scope timeline",
-    "plan": "history locations notebook records",
+    "plan": "history locations notebook records words",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
     "testing": "contract load records",
