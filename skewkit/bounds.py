@@ -1,6 +1,7 @@
 """What chance alone can do to a share, to a change of shares, and to a KS distance. Imports nothing else of skewkit.
 
-Every bound holds for any number of rows and any distribution, ties included; a row counts as one draw. Where rows belong
+Bounds hold for any number of rows and any distribution, ties included, but where they say that they are an approximation;
+a row counts as one draw. Where rows belong
 together, give the number they count as (`clusters`); it need not be whole.
 """
 

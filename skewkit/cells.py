@@ -64,13 +64,15 @@ class Cells:
         return f"above {self.edges[cell - 1]:.6g}, up to {self.edges[cell]:.6g}"
 
 
-def cells(a: Distribution, b: Distribution, categories: int = 0) -> Cells:
+def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = False) -> Cells:
     """The cells for a column of two tables, the first being the reference.
 
-    Every value of a table is an atom where there are at most ``categories`` of them, whole numbers or booleans.
+    Every value of a table is an atom where there are at most ``categories`` of them, whole numbers or booleans. A value is
+    frequent by its share on either side; ``pooled``, by its share of both together, which says nothing of their difference:
+    where all cells are judged at once, those that chance made frequent on one side must not be picked.
     """
     few = a.kind in ("integer", "boolean") and len(a.values) <= categories
-    atoms = _atoms(a, b, 0.0 if few else FREQUENT)
+    atoms = _atoms(a, b, 0.0 if few else FREQUENT, pooled)
     if a.kind == "text":
         return Cells(np.array([], object), atoms)
     rest = ~np.isin(a.values, atoms)
@@ -82,13 +84,16 @@ def cells(a: Distribution, b: Distribution, categories: int = 0) -> Cells:
     return Cells(np.unique(edges), atoms)
 
 
-def _atoms(a, b, least):
-    """The frequent values of either, ascending: the most frequent of them, if they are too many."""
+def _atoms(a, b, least, pooled):
+    """The frequent values of either, or of both together, ascending: the most frequent of them, if they are too many."""
     share: dict = {}
     for d in (a, b):
-        often = d.counts >= max(least * d.n, 2)
+        n, fewest = (a.n + b.n, 1) if pooled else (d.n, max(least * d.n, 2))
+        often = d.counts >= fewest
         for value, count in zip(d.values[often].tolist(), d.counts[often].tolist(), strict=True):
-            share[value] = max(share.get(value, 0.0), count / d.n)
+            share[value] = share.get(value, 0.0) + count / n if pooled else max(share.get(value, 0.0), count / n)
+    if pooled:
+        share = {v: s for v, s in share.items() if s * (a.n + b.n) >= max(least * (a.n + b.n), 2)}
     chosen = sorted(sorted(share, key=lambda v: (-share[v], str(v)))[:MOST])
     # whole numbers of one side may be fractions on the other
     return np.array(chosen, object if a.kind == "text" else np.result_type(a.values, b.values))

@@ -22,7 +22,7 @@ WORST = 5  # values that an outcome shows
 
 @dataclass(frozen=True)
 class ColumnRule:
-    """What a column must be: its ``kind`` (one of `engines.KINDS`, None: any) and whether it must be there.
+    """What a column must be: its ``kind`` (one of `columns.KINDS`, None: any) and whether it must be there.
 
     ``nulls`` is the largest share of rows without a value, in [0, 1]; ``range`` the lowest and highest value, either None
     for an open end, and of times in ISO 8601; ``values`` the only ones there may be; ``unique``: none stands twice.

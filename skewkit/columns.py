@@ -52,7 +52,7 @@ def distribution_of(series: pd.Series) -> Distribution:
     """The distribution of one column, exactly."""
     kind, values, present = plain(series)
     if kind == "text":
-        counts = pd.Series(values).value_counts()
+        counts = pd.Series(values, dtype=object).value_counts()
         found, count = counts.index.to_numpy(object), counts.to_numpy()
         order = np.argsort(found)
         found, count = found[order], count[order]
@@ -74,14 +74,18 @@ def plain(series: pd.Series) -> tuple[str, np.ndarray, np.ndarray]:
     if "time" in kind:
         return kind, nanoseconds(values), present
     integer = "uint64" if "uint" in str(series.dtype).lower() else "int64"
-    return kind, values.to_numpy(integer if kind == "integer" else float), present
+    try:
+        return kind, values.to_numpy(integer if kind == "integer" else float), present
+    except OverflowError:  # Python's own integers, beyond 64 bits
+        return "number", values.to_numpy(float), present
 
 
 def comparable(series):
     """A column whose hash is the same wherever its values are."""
     kind, values, present = plain(series)
     values = values.astype(float) if kind in ("integer", "boolean") else values
-    return pd.Series(values, index=np.flatnonzero(present)).reindex(range(len(series)))
+    dtype = object if kind == "text" else None
+    return pd.Series(values, index=np.flatnonzero(present), dtype=dtype).reindex(range(len(series)))
 
 
 def kind_of(series: pd.Series) -> str:

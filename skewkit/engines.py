@@ -118,6 +118,10 @@ class Local:
         _, values, present = plain(self.column(name, age).iloc[found[0]])
         return values, present, found[1]
 
+    def agreeing(self, one: str, other: str) -> int:
+        """In how many rows two columns hold the same."""
+        return int(same(self.column(one), self.column(other)).sum())
+
     def twins(self, names) -> dict[str, str]:
         """Which of the columns hold, row for row, what an earlier one of them holds; constants are nobody's twins."""
         few = np.unique(np.linspace(0, len(self) - 1, 1_000).astype(int))

@@ -8,6 +8,7 @@ import pandas as pd
 from . import bounds, distance
 from .cells import cells, formats
 from .evidence import shown
+from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, SkewkitError
 
@@ -66,12 +67,15 @@ FORMULAS = {
 PARTS = ("psi", "kl", "js", "tv", "shape", "cells", "formats", "ks")  # statistics that cells or values make up
 
 
-def explain(case: Case, feature: str, statistic: str, change: str | None = None) -> pd.DataFrame:
+def explain(
+    case: Case, feature: str, statistic: str, change: str | None = None, policy: Policy | None = None
+) -> pd.DataFrame:
     """What each cell contributes to a statistic of `distribution`, the most first: its shares on both sides and its part.
 
     The parts of psi, kl, tv and js add up to the number; those of shape add up to its square; of cells and formats the
     number is the largest. For ks the rows are the values about the largest gap, and the part is the gap there. ``change`` is
-    total, skew or drift; when not given, the one that says most: skew, else total. ``frame.attrs["formula"]`` says how the
+    total, skew or drift; when not given, the one that says most: skew, else total. ``policy`` is the one that judged (the
+    default one when not given). ``frame.attrs["formula"]`` says how the
     number is made.
 
     Raises SkewkitError for a feature, change or statistic that is not there.
@@ -90,7 +94,11 @@ def explain(case: Case, feature: str, statistic: str, change: str | None = None)
     kind = tables[0].kinds()[feature]
     if statistic == "formats" and kind not in ("text", "number"):
         raise SkewkitError(f"{feature!r} is {kind}; formats are read of text and of numbers that are not whole")
-    frame = _gaps(a, b, case.evidence) if statistic == "ks" else _parts(a, b, statistic, case.evidence)
+    frame = (
+        _gaps(a, b, case.evidence)
+        if statistic == "ks"
+        else _parts(a, b, statistic, case.evidence, (policy or read_policy()).categories)
+    )
     frame.attrs["formula"] = FORMULAS[f"distribution.{statistic}"]
     return frame.sort_values("part", ascending=False, key=np.abs, kind="stable", ignore_index=True)
 
@@ -110,12 +118,12 @@ def _spreads(case, tables, feature):
     return [t.distribution(feature, age) for t in tables]
 
 
-def _parts(a, b, statistic, evidence):
+def _parts(a, b, statistic, evidence, categories):
     if statistic == "formats":
         (k, n), (j, m) = formats(a), formats(b)
         names, k, j = list(k), np.array([*k.values()], float), np.array([*j.values()], float)
     else:
-        shared = cells(a, b, read_policy().categories)
+        shared = cells(a, b, categories, pooled=statistic == "shape")
         k, j, n, m = shared.counts(a), shared.counts(b), a.n, b.n
         names = [
             shared.label(i) if i < shared.bins else shown(shared.atoms[i - shared.bins], evidence, int(max(k[i], j[i])))

@@ -10,7 +10,7 @@ from typing import Any
 
 from .records import Case, Finding, NotRun, Tolerance, Verdict
 
-TESTS = 9  # bounded statistics a feature and change can have, over all checks
+TESTS = 12  # bounded statistics a feature and change can have, over all checks
 FACTS = ("schema", "lineage")  # checks that no change of the world explains
 KEYS = 8  # and a case, whatever its features
 TIMES = 1.25  # how far beyond the wobble seen in training is still tolerated
@@ -78,7 +78,8 @@ class Policy:
         """How many statistics with bounds a look can hold."""
         # what dates the values adds as much as two changes would: their ages, and what is newer than it may be
         changes = len(case.changes) + (case.past is not None) + 2 * (case.freshness is not None or bool(case.as_of))
-        return self.groups * (TESTS * max(1, len(case.roles.features)) * changes + KEYS + len(case.lineage))
+        promised = 0 if case.contract is None else len(case.contract.columns)
+        return self.groups * (TESTS * max(1, len(case.roles.features)) * changes + KEYS + len(case.lineage) + promised)
 
     def level(self, case: Case) -> float:
         """The error level of one bounded statistic, so that all of them over the horizon stay within alpha (Bonferroni)."""

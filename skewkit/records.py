@@ -64,7 +64,7 @@ class Distribution:
     """One column's values, sorted, with how many rows lie at or below each.
 
     ``values`` has shape (k,), ascending, without nulls; ``upto`` the cumulative row counts, shape (k,); ``n`` is the
-    rows with a value and ``nulls`` the rows without. ``kind`` is the column's kind (see `engines.KINDS`).
+    rows with a value and ``nulls`` the rows without. ``kind`` is the column's kind (see `columns.KINDS`).
     """
 
     kind: str

@@ -245,6 +245,54 @@ def test_clean_splits_raise_no_alarm():
     assert raised == []
 
 
+def _clean(kind, rng):
+    """Two tables of one world, and what to say of them, in which a check once alarmed for nothing."""
+    if kind == "a category each user has alone":
+        own = rng.integers(0, 50_000, (2, 2_000))
+        a, b = (pd.DataFrame({"u": np.repeat(np.arange(2_000), 10), "x": np.repeat(o, 10).astype(str)}) for o in own)
+    elif kind == "about as many values as rows in a thousand":
+        a, b = (pd.DataFrame({"u": np.arange(26_000), "x": rng.integers(0, 950, 26_000)}) for _ in range(2))
+    elif kind == "one user":
+        a, b = (pd.DataFrame({"u": 0, "x": rng.normal() + rng.normal(size=3_000)}) for _ in range(2))
+    elif kind == "one user with most of the rows":
+        users = np.r_[np.repeat(np.arange(500), 2), np.full(9_000, 999)]
+        a, b = (pd.DataFrame({"u": users, "x": rng.normal(size=1_000)[users]}) for _ in range(2))
+    elif kind == "rare flags":
+        flags = [pd.DataFrame({"x": rng.random(n) < 0.01, "y": rng.random(n) < 0.01}) for n in (20_000, 50)]
+        a, b = (t.assign(u=np.arange(len(t))) for t in flags)
+    else:
+        x = np.where(rng.random(3_000) < 0.9, np.nan, rng.normal(size=3_000))
+        a = pd.DataFrame({"u": np.arange(3_000), "x": x})
+        b = pd.DataFrame({"u": np.arange(5), "x": pd.Series([None] * 5, dtype=object)})
+    return a, b, {"entity": "u", "features": [c for c in a if c != "u"]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a category each user has alone",
+        "about as many values as rows in a thousand",
+        "one user",
+        "one user with most of the rows",
+        "rare flags",
+        "a rare value that five rows do not have",
+    ],
+)
+def test_odd_but_clean_tables_raise_no_alarm(kind, seed):
+    """Few or unequal entities, values picked by chance, samples too small to hold what is rare."""
+    a, b, roles = _clean(kind, np.random.default_rng(seed))
+    assert not [f for f in sk.check(sk.compare(a, b, **roles)) if f.verdict and f.verdict.alarm]
+
+
+def test_one_row_of_few_is_no_broken_fleet():
+    """Of eight requests one differs in one feature: more than a tenth of the rows, and no sign of a fleet that is broken."""
+    frame = pd.DataFrame({"key": range(8), **{f"x{i}": np.arange(8.0) + i * i for i in range(10)}})
+    served = frame.assign(x0=frame["x0"].where(frame["key"] > 0, -1.0))
+    found = sk.check(sk.compare(frame, served, frame, key="key", features=[f"x{i}" for i in range(10)]))
+    assert next(f.value for f in found if f.statistic == "fleet") == 0
+
+
 def test_times_are_compared_by_how_long_before_the_request_they_lie():
     """Another month holds no time of this one, and that is no change; a clock four hours off is, by just that much."""
     rng = np.random.default_rng(0)

@@ -167,7 +167,7 @@ def test_values_without_a_time_are_counted_and_nulls_are_not():
     finding = found(frame, served, as_of={"income": "income_at"})["income", "undated", "served"]
     assert (finding.value, finding.n) == (200 / 2_900, 2_900) and str(finding.verdict) == "breach"
     assert (finding.low, finding.high) == pytest.approx(
-        bounds.share_bounds(200, 2_900, 0.01 / (365 * (9 * 14 * 3 + 8)))
+        bounds.share_bounds(200, 2_900, 0.01 / (365 * (12 * 14 * 3 + 8)))
     )
 
 

@@ -50,7 +50,7 @@ MAY = {
     "models": "columns names records",
     "evidence": "",
     "checks": "bounds cells clusters distance evidence records",
-    "formulas": "bounds cells distance evidence policy_file records",
+    "formulas": "bounds cells distance evidence policy policy_file records",
     "page": "blindspots formulas metrics plots records words",
     "history": "records",
     "report": "blindspots history models page records results",

@@ -124,7 +124,7 @@ def test_the_score_s_bounds_by_hand():
     """A perfect AUC with 2,000 of the rarer class: (level / 2) ** (1 / 2,000); and an inner value by its equation."""
     facts = found(world(share=0.5, leak=lambda rng, y: y * 1.0), world())
     ones = int(world()["y"].sum())
-    level = 0.01 / (365 * (9 * 2 + 8))
+    level = 0.01 / (365 * (12 * 2 + 8))
     finding = facts["leak", "too_good", "training"]
     assert finding.low == pytest.approx((level / 2) ** (1 / min(ones, N - ones))) and finding.high == 1.0
     low, high = bounds.mean_bounds(0.7, 100, 0.05)
@@ -248,7 +248,7 @@ def test_one_value_of_the_future_is_a_breach_and_is_shown():
     assert list(finding.detail) == [
         {"k": k, "t": training["t"][k].isoformat(), "newer_by": by} for k, by in ((9, 86_400.0), (5, 10.0), (2, 0.5))
     ]
-    assert (finding.low, finding.high) == pytest.approx(bounds.share_bounds(3, N, 0.01 / (365 * (9 * 2 * 3 + 8))))
+    assert (finding.low, finding.high) == pytest.approx(bounds.share_bounds(3, N, 0.01 / (365 * (12 * 2 * 3 + 8))))
 
 
 def test_a_declared_delay_is_kept_in_training_and_not_asked_of_serving(tmp_path):

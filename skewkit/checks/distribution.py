@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from .. import bounds, distance
 from ..cells import Cells, cells, formats, written
@@ -13,6 +14,7 @@ from ..evidence import shown
 from ..records import Case, Distribution, Finding, NotRun
 
 FREQUENT = 0.01  # of the rows: a cell with at least this share counts for how alike the rows of an entity are
+ENTITIES = 10  # that rows count as, were all of one entity alike: of fewer nothing is learnt
 SHOWN = 5  # cells in a finding's detail
 DECILES = 9
 
@@ -107,6 +109,16 @@ class Side:
             self.table.memo[about] = formats(self.spread)
         return self.table.memo[about]
 
+    def alone(self) -> float:
+        """The share of rows whose value is there once: in one row alone, or where there are entities, in one of them."""
+        found = self.table.grouped(self.feature, self.age)
+        if found is None:
+            return float((self.spread.counts == 1).sum() / self.spread.n)
+        values, present, entities = found
+        codes = np.unique(values, return_inverse=True)[1] if self.spread.kind != "text" else pd.factorize(values)[0]
+        pairs = np.unique(np.c_[codes, entities[present]], axis=0)
+        return float((np.bincount(pairs[:, 0])[codes] == 1).mean()) if len(codes) else 0.0
+
     def fewer_where(self, belongs) -> float:
         """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence."""
         found = self.table.grouped(self.feature, self.age)
@@ -128,9 +140,10 @@ class _Comparison:
         # where each of training's entities has one row, only the later table can say how much those of one are alike
         alike, below, most = (after if (before.heaviest() or 1.0) == 1.0 else before).alike()
         many = before.heaviest(), after.heaviest()
-        many = [
-            next((m for m in (one, *many) if m is not None), 1.0) for one in many
-        ]  # unknown on one side: as the other
+        # unknown on one side: as the other
+        many = [next((m for m in (one, *many) if m is not None), 1.0) for one in many]
+        if any(d.n / m < ENTITIES for d, m in zip((self.a, self.b), many, strict=True)):
+            alike = below = most = 1.0  # so few that how much they are alike cannot be told
         self.fewer = tuple(1 + alike * (m - 1) for m in many)
         self.fewer_below = tuple(1 + below * (m - 1) for m in many)
         self.fewest = tuple(1 + most * (m - 1) for m in many)
@@ -144,7 +157,7 @@ class _Comparison:
         shared = cells(a, b, self.categories)
         p, q = shared.counts(a), shared.counts(b)
         yield self._ks()
-        yield self._shape(shared, p, q)
+        yield self._shape()
         yield self._cells(shared, p, q)
         if a.kind in ("text", "number") and a.kind == b.kind and not self.before.age:
             yield self._formats()
@@ -218,8 +231,10 @@ class _Comparison:
 
         return self._judged("ks", value, "share", min(self.a.n, self.b.n), between, detail, self.fewer_below)
 
-    def _shape(self, shared, p, q):
+    def _shape(self):
         a, b = self.a.n, self.b.n
+        shared = cells(self.a, self.b, self.categories, pooled=True)
+        p, q = shared.counts(self.a), shared.counts(self.b)
         value = bounds.shape(p, a, q, b, self.level)[0]
 
         def between(times):
@@ -267,14 +282,14 @@ class _Comparison:
 
     def _unseen(self):
         a, b = self.a, self.b
-        k, once = distance.unseen(a, b), int((a.counts == 1).sum())
+        k, once = distance.unseen(a, b), self.before.alone()
         new = ~np.isin(b.values, a.values)
 
         def between(times, fewer=self.fewer):
             n, m = times * a.n / fewer[0], times * b.n / fewer[1]
             low, high = bounds.share_bounds(m * k / b.n, m, self.level / 2)
             # what a sample of this size misses by chance: the share of its rows whose value is there once (Good, 1953)
-            missed = bounds.share_bounds(n * once / a.n, n, self.level / 2)[1]
+            missed = bounds.share_bounds(n * once, n, self.level / 2)[1]
             return max(0.0, low - missed), high
 
         if between(1.0)[0] > 0:

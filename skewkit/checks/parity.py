@@ -22,7 +22,7 @@ def parity(case: Case, policy):
     """For each feature on both sides: the share of rows that differ. For the keys: missing, extra, double, null.
 
     Numbers agree within the policy's tolerance, integers and categories exactly, nulls only with nulls. Then the fleet rule:
-    the share of features of which more than ``fleet`` of the rows differ; it is one finding more and excuses none. Last, of
+    the share of features of which more than ``fleet`` of the rows differ for sure; it is one finding more and excuses none. Last, of
     skew, the share of rows that differ in any feature, with the bound that certifies parity, at confidence 1 - alpha.
     """
     for change, pairs in (("skew", case.pairs), ("training", case.past)):
@@ -61,7 +61,7 @@ def _compare(change, pairs, case, policy):
                 "differ", agreement.differ, agreement.n, f, _worst(pairs, f, rows, case) if rows.any() else None
             )
             compared += 1
-            broken += agreement.differ > policy.fleet * agreement.n
+            broken += share_bounds(agreement.differ, agreement.n, level)[0] > policy.fleet
     if compared:
         yield Finding("parity", change, None, "fleet", broken / compared, "share of features", compared)
     if compared and change == "skew":

@@ -24,13 +24,16 @@ def schema(case: Case, policy):
             if f in was:
                 yield _fact(change, f, "missing", f not in now, n)
             if f in was and f in now:
-                retyped = _plain(was[f]) != _plain(now[f])
+                retyped = _plain(was[f]) != _plain(now[f]) and not _empty(before, f, was) and not _empty(after, f, now)
                 yield _fact(change, f, "retyped", retyped, n, {"before": was[f], "after": now[f]})
+        level = policy.level(case)
         for f in shared:
-            turned = _one(after, f) and not _one(before, f) and not _chance(before, after, f, policy.level(case))
+            turned = (
+                _one(after, f) and not _one(before, f) and not _chance(_held(before, after, f), before, after, level)
+            )
             yield _fact(change, f, "constant", turned, n)
         twins = after.twins(shared)
-        twins = {f: g for f, g in twins.items() if before.twins((g, f)) == {}}
+        twins = {f: g for f, g in twins.items() if not _chance(before.agreeing(g, f), before, after, level)}
         for f in shared:
             yield _fact(change, f, "twin", f in twins, n, {"of": twins.get(f)})
         # a label, a score or a time may stand on one side alone; only features are a promise
@@ -52,11 +55,20 @@ def _one(table, feature):
     return len(d.values) + (d.nulls > 0) <= 1
 
 
-def _chance(before, after, feature, level):
-    """Whether so few rows may all hold the one value by chance: a rare flag is seldom seen, and that is no fault."""
+def _empty(table, feature, kinds):
+    """Whether a column holds no value, and so has no type."""
+    return kinds[feature] != "other" and table.distribution(feature).n == 0
+
+
+def _held(before, after, feature):
+    """In how many rows before the one value stood that all rows hold after."""
     was, now = (t.distribution(feature) for t in (before, after))
-    same = was.counts[np.isin(was.values, now.values)].sum() if now.n else was.nulls
-    return share_bounds(int(same), was.rows, level)[1] ** now.rows > level
+    return int(was.counts[np.isin(was.values, now.values)].sum() if now.n else was.nulls)
+
+
+def _chance(rows, before, after, level):
+    """Whether so few rows may all be as so many were before: a rare flag is seldom seen, and that is no fault."""
+    return share_bounds(rows, len(before), level)[1] ** len(after) > level
 
 
 def _fact(change, feature, statistic, is_so, n, detail=None):
