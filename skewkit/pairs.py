@@ -7,6 +7,7 @@ import pandas as pd
 
 from .columns import same
 from .engines import Local
+from .evidence import mask
 from .records import Agreement, SkewkitError, Tolerance
 from .scope import coin
 
@@ -80,4 +81,5 @@ class Pairs:
 
 
 def _few(values: pd.Series) -> str:
-    return ", ".join(map(repr, values.head(3).tolist()))
+    """The first few keys; of text how they are written and not which, for an error is read by more people than a log is."""
+    return ", ".join(repr(mask(v) if isinstance(v, str) else v) for v in values.head(3).tolist())

@@ -55,7 +55,7 @@ MAY = {
     "history": "records",
     "report": "blindspots history models page records results",
     "notebook": "models names page records report",
-    "pairs": "columns engines records scope",
+    "pairs": "columns engines evidence records scope",
     "segments": "engines pairs records",
     "costs": "metrics records segments",
     "wobble": "bounds cells distance records",
