@@ -43,10 +43,9 @@ class Cells:
 
     def counts(self, d: Distribution) -> np.ndarray:
         """The rows of each cell, shape (cells,)."""
-        upto = np.r_[0, d.upto]
-        below, through = (upto[np.searchsorted(d.values, self.atoms, side)] for side in ("left", "right"))
-        often = (through - below).astype(float)
-        binned = np.diff(np.r_[0, upto[np.searchsorted(d.values, self.edges, "right")], d.n]).astype(float)
+        often = _held(d, self.atoms)
+        through = np.r_[0, d.upto][np.searchsorted(d.values, self.edges, "right")]
+        binned = np.diff(np.r_[0, through, d.n]).astype(float)
         if len(self.atoms):
             binned -= np.bincount(np.searchsorted(self.edges, self.atoms), often, self.bins)
         return np.r_[binned, often]
@@ -86,17 +85,23 @@ def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = 
 
 def _atoms(a, b, least, pooled):
     """The frequent values of either, or of both together, ascending: the most frequent of them, if they are too many."""
-    share: dict = {}
-    for d in (a, b):
-        n, fewest = (a.n + b.n, 1) if pooled else (d.n, max(least * d.n, 2))
-        often = d.counts >= fewest
-        for value, count in zip(d.values[often].tolist(), d.counts[often].tolist(), strict=True):
-            share[value] = share.get(value, 0.0) + count / n if pooled else max(share.get(value, 0.0), count / n)
+    rows = (a.n + b.n,) * 2 if pooled else (a.n, b.n)
+    fewest = [max(least * n, 2) for n in rows]
+    # of both together, one side holds half at least
+    often = [d.values[d.counts >= few / (2 if pooled else 1)] for d, few in zip((a, b), fewest, strict=True)]
+    values = np.union1d(*often)  # whole numbers of one side may be fractions on the other
+    held = [_held(d, values) for d in (a, b)]
+    share = sum(held) / rows[0] if pooled else np.maximum(held[0] / max(a.n, 1), held[1] / max(b.n, 1))
     if pooled:
-        share = {v: s for v, s in share.items() if s * (a.n + b.n) >= max(least * (a.n + b.n), 2)}
-    chosen = sorted(sorted(share, key=lambda v: (-share[v], str(v)))[:MOST])
-    # whole numbers of one side may be fractions on the other
-    return np.array(chosen, object if a.kind == "text" else np.result_type(a.values, b.values))
+        values, share = (x[sum(held) >= fewest[0]] for x in (values, share))
+    return np.sort(values[np.argsort(-share, kind="stable")[:MOST]])
+
+
+def _held(d, values):
+    """How many rows hold each of some values, shape (values,)."""
+    upto = np.r_[0, d.upto]
+    first, last = (np.searchsorted(d.values, values, side) for side in ("left", "right"))
+    return (upto[last] - upto[first]).astype(float)
 
 
 def formats(d: Distribution, seed: int = 0) -> tuple[dict[str, int], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .contract import Contract, read_contract
-from .load import Source, open_table
+from .locations import Source, open_table
 from .records import SkewkitError
 
 LEVEL = 0.01  # how often chance alone may break an agreed share of nulls

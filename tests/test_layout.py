@@ -71,7 +71,7 @@ MAY = {
     "plan": "history locations notebook records words",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
-    "testing": "contract load records",
+    "testing": "contract locations records",
     "contract_command": "contract locations records testing",
     "__main__": "contract_command history notebook page plan records",
 }
