@@ -6,11 +6,11 @@ The bins' edges come from the first table alone, and the first and last are open
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from .records import Distribution
+from .distributions import Distribution
 
 BINS = 20  # of the values that are no atoms, equally many of the first table's rows in each
 FREQUENT = 0.001  # of the rows: a value with at least this share on either side is an atom
@@ -43,12 +43,12 @@ class Cells:
 
     def counts(self, d: Distribution) -> np.ndarray:
         """The rows of each cell, shape (cells,)."""
+        binned = np.diff(np.concatenate(([0], d.below(self.edges), [d.n]))).astype(float)
+        if not len(self.atoms):
+            return binned
         often = _held(d, self.atoms)
-        through = np.r_[0, d.upto][np.searchsorted(d.values, self.edges, "right")]
-        binned = np.diff(np.r_[0, through, d.n]).astype(float)
-        if len(self.atoms):
-            binned -= np.bincount(np.searchsorted(self.edges, self.atoms), often, self.bins)
-        return np.r_[binned, often]
+        binned -= np.bincount(np.searchsorted(self.edges, self.atoms), often, self.bins)
+        return np.concatenate((binned, often))
 
     def label(self, cell: int) -> str:
         """How a cell is called: its value, or from where to where it reaches."""
@@ -74,12 +74,13 @@ def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = 
     atoms = _atoms(a, b, 0.0 if few else FREQUENT, pooled)
     if a.kind == "text":
         return Cells(np.array([], object), atoms)
-    rest = ~np.isin(a.values, atoms)
-    values, upto = a.values[rest], a.counts[rest].cumsum()
-    left = int(upto[-1]) if len(upto) else 0
+    held = _held(a, atoms).astype(int)
+    left = a.n - int(held.sum())
     bins = min(BINS, int(np.ceil(BINS * left / max(a.n, 1))))
-    ranks = np.arange(1, bins) * left // max(bins, 1)
-    edges = values[np.searchsorted(upto, ranks)] if left else values[:0]
+    ranks = np.arange(1, bins) * left // max(bins, 1) - 1  # among the rows whose value is no atom
+    first = a.below(atoms, "left") - held.cumsum() + held  # such rows before each atom
+    passed = np.concatenate(([0], held.cumsum()))[np.searchsorted(first, ranks, "right")]
+    edges = a.at(ranks + passed) if left else a.ordered[:0]
     return Cells(np.unique(edges), atoms)
 
 
@@ -88,7 +89,7 @@ def _atoms(a, b, least, pooled):
     rows = (a.n + b.n,) * 2 if pooled else (a.n, b.n)
     fewest = [max(least * n, 2) for n in rows]
     # of both together, one side holds half at least
-    often = [d.values[d.counts >= few / (2 if pooled else 1)] for d, few in zip((a, b), fewest, strict=True)]
+    often = [_often(d, few / (2 if pooled else 1)) for d, few in zip((a, b), fewest, strict=True)]
     values = np.union1d(*often)  # whole numbers of one side may be fractions on the other
     held = [_held(d, values) for d in (a, b)]
     share = sum(held) / rows[0] if pooled else np.maximum(held[0] / max(a.n, 1), held[1] / max(b.n, 1))
@@ -97,11 +98,19 @@ def _atoms(a, b, least, pooled):
     return np.sort(values[np.argsort(-share, kind="stable")[:MOST]])
 
 
+def _often(d, fewest):
+    """The values that at least so many rows hold, ascending."""
+    if d.ends is None and fewest > 2:
+        # so many rows in a row hold two neighbours of any that stand half as far apart
+        some = d.ordered[:: int(np.ceil(fewest)) // 2]
+        near = np.unique(some[1:][some[1:] == some[:-1]])
+        return near[_held(d, near) >= fewest]
+    return d.values[d.counts >= fewest]
+
+
 def _held(d, values):
     """How many rows hold each of some values, shape (values,)."""
-    upto = np.r_[0, d.upto]
-    first, last = (np.searchsorted(d.values, values, side) for side in ("left", "right"))
-    return (upto[last] - upto[first]).astype(float)
+    return (d.below(values) - d.below(values, "left")).astype(float)
 
 
 def formats(d: Distribution, seed: int = 0) -> tuple[dict[str, int], int]:
@@ -110,12 +119,17 @@ def formats(d: Distribution, seed: int = 0) -> tuple[dict[str, int], int]:
     Numbers by how many decimals they have and whether 32 bits hold them; text by digits, case, blanks, commas and letters
     beyond ASCII.
     """
-    rows = np.arange(d.n)
-    if d.n > SAMPLED:
-        rows = np.sort(np.random.default_rng(seed).choice(d.n, SAMPLED, replace=False))
-    at, times = np.unique(np.searchsorted(d.upto, rows, "right"), return_counts=True)
-    values = d.values[at]
+    rows = _sample(d.n, seed)
+    at, times = (rows, 1) if d.ends is None else np.unique(np.searchsorted(d.ends, rows, "right"), return_counts=True)
+    values = d.ordered[at]
+    times = np.broadcast_to(times, len(values))
     return {name: int(times[which].sum()) for name, which in written(values, d.kind).items()}, len(rows)
+
+
+@lru_cache(maxsize=8)
+def _sample(n, seed):
+    """The rows whose format is read, ascending; a column has as many rows as the next, but for its nulls."""
+    return np.arange(n) if n <= SAMPLED else np.sort(np.random.default_rng(seed).choice(n, SAMPLED, replace=False))
 
 
 def written(values: np.ndarray, kind: str) -> dict[str, np.ndarray]:
@@ -125,16 +139,29 @@ def written(values: np.ndarray, kind: str) -> dict[str, np.ndarray]:
 
 def _decimals(values):
     finite = np.isfinite(values)
-    seen, left = {}, finite.copy()
+    seen = {f"{places} decimals": np.zeros(len(values), bool) for places in range(DECIMALS)}
     with np.errstate(over="ignore", invalid="ignore"):
+        # whoever has few decimals has no more of them a place further on: most values need not be asked at each
+        some = np.flatnonzero(finite & ~_beside(values * 10.0 ** (DECIMALS - 1), 4e-15))
         for places in range(DECIMALS):
-            scaled = values * 10.0**places
-            exact = left & (np.abs(scaled - np.rint(scaled)) <= np.minimum(1e-15 * np.abs(scaled), 1e-3))
-            seen[f"{places} decimals"] = exact
-            left &= ~exact
-        seen[f"{DECIMALS} decimals or more"] = left
-        short = finite & (values.astype(np.float32).astype(float) == values)
+            scaled = values[some] * 10.0**places
+            exact = np.abs(scaled - np.rint(scaled)) <= np.minimum(1e-15 * np.abs(scaled), 1e-3)
+            seen[f"{places} decimals"][some[exact]] = True
+            some = some[~exact]
+        few = np.logical_or.reduce(list(seen.values()))
+        seen[f"{DECIMALS} decimals or more"] = finite & ~few
+        short = finite & (values.astype(np.float32) == values)
     return {**seen, "held by 32 bits": short, "infinite": ~finite}
+
+
+def _beside(values, relative):
+    """Which values are no whole numbers, by more than so small a part of them; writes into ``values``."""
+    off = np.rint(values)
+    off -= values
+    np.abs(off, out=off)
+    np.abs(values, out=values)
+    values *= relative
+    return off > values
 
 
 def _letters(values):

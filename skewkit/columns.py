@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .records import Distribution, SkewkitError, Tolerance
+from .distributions import Distribution
+from .records import SkewkitError, Tolerance
 from .timeline import nanoseconds
 
+SOME = 1_000  # values that tell whether a column repeats itself
+REPEATED = 4  # rows a value, on average, from which distinct values are held alone
 KINDS = ("boolean", "integer", "number", "text", "time", "naive time", "other")
 
 
@@ -50,15 +55,27 @@ def _place(x, width):
 
 def distribution_of(series: pd.Series) -> Distribution:
     """The distribution of one column, exactly."""
-    kind, values, present = plain(series)
+    if _float(series):
+        ordered = np.sort(series.to_numpy(float, copy=False))
+        n = int(np.searchsorted(ordered, np.inf, "right"))  # NaN is last
+        return _short("number", ordered[:n], len(ordered) - n)
+    kind, values, _ = plain(series)
+    nulls = len(series) - len(values)
     if kind == "text":
         counts = pd.Series(values, dtype=object).value_counts()
         found, count = counts.index.to_numpy(object), counts.to_numpy()
         order = np.argsort(found)
-        found, count = found[order], count[order]
-    else:
-        found, count = np.unique(values, return_counts=True)
-    return Distribution(kind, found, np.cumsum(count), len(values), int((~present).sum()))
+        return Distribution(kind, found[order], np.cumsum(count[order]), len(values), nulls)
+    return _short(kind, np.sort(values), nulls)
+
+
+def _short(kind, ordered, nulls):
+    """The distinct values alone, where each stands for several rows: less to hold, and less to compare."""
+    every = Distribution(kind, ordered, None, len(ordered), nulls)
+    some = ordered[:: max(1, len(ordered) // SOME)]
+    if len(ordered) and REPEATED * (np.count_nonzero(some[1:] != some[:-1]) + 1) > len(some):
+        return every
+    return Distribution(kind, every.values, every.upto, every.n, nulls)
 
 
 def plain(series: pd.Series) -> tuple[str, np.ndarray, np.ndarray]:
@@ -80,12 +97,23 @@ def plain(series: pd.Series) -> tuple[str, np.ndarray, np.ndarray]:
         return "number", values.to_numpy(float), present
 
 
-def comparable(series):
-    """A column whose hash is the same wherever its values are."""
-    kind, values, present = plain(series)
-    values = values.astype(float) if kind in ("integer", "boolean") else values
-    dtype = object if kind == "text" else None
-    return pd.Series(values, index=np.flatnonzero(present), dtype=dtype).reindex(range(len(series)))
+def digest(series: pd.Series, rows: np.ndarray) -> bytes:
+    """A hash of some rows that is the same for columns that hold the same there: a whole number may be a float in one."""
+    if _float(series):
+        some = series.to_numpy(copy=False)[rows].astype(float)
+        kind, present = "number", ~np.isnan(some)
+        values = some[present]
+    else:
+        kind, values, present = plain(series.iloc[rows])
+    if kind == "text":
+        values = pd.util.hash_array(values)
+    elif kind in ("integer", "number", "boolean"):
+        values = values.astype(float) + 0.0  # no zero is negative
+    return hashlib.sha256(values.tobytes() + present.tobytes()).digest()
+
+
+def _float(series):
+    return isinstance(series.dtype, np.dtype) and series.dtype.kind == "f"
 
 
 def kind_of(series: pd.Series) -> str:

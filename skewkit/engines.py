@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from .columns import arrow_kind, comparable, distribution_of, kind_of, plain, same
-from .records import Distribution, Roles, SkewkitError
+from .columns import arrow_kind, digest, distribution_of, kind_of, plain, same
+from .distributions import Distribution, Glance
+from .records import Roles, SkewkitError
 from .scope import coin
 from .timeline import nanoseconds, zone
+
+KEPT = 1 << 25  # values of a frame, at most, for its sorted columns to be kept
+SOME = 1_000  # rows of a column that tell whether it may be another's twin
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +79,29 @@ class Local:
         else:
             series = _series(_read(self, [theirs]).column(0))
         if self.keep is not None:
-            series = series[self.keep]
-        series = series.reset_index(drop=True).rename(name)
+            series = series[self.keep].reset_index(drop=True)
+        series = series if series.name == name else series.rename(name)
         if name == self.roles.time and self.zone and kind_of(series) == "naive time":
             series = _localize(series, self.zone, self.name)
         return series
 
     def distribution(self, name: str, age: bool = False) -> Distribution:
-        """The column's values, sorted, exactly; remembered for frames, so that a drill sorts its training once."""
-        if (name, age) not in self.memo:
-            found = distribution_of(self.column(name, age))
-            if not isinstance(self.source, pd.DataFrame):
-                return found
+        """The column's values, sorted, exactly; remembered for frames of a drill's size, so that training is sorted once."""
+        if (name, age) in self.memo:
+            return self.memo[name, age]
+        column = self.column(name, age)
+        found = distribution_of(column)
+        if not age:
+            self.memo["glance", name] = _glance(column, found)
+        if isinstance(self.source, pd.DataFrame) and len(self) * len(self.columns) <= KEPT:
             self.memo[name, age] = found
-        return self.memo[name, age]
+        return found
+
+    def glance(self, name: str) -> Glance:
+        """A few facts of a column, remembered from when its distribution was last asked."""
+        if ("glance", name) not in self.memo:
+            self.distribution(name)
+        return self.memo["glance", name]
 
     def entities(self, most: int = 20_000) -> tuple[np.ndarray, np.ndarray] | None:
         """The rows of at most about ``most`` entities, and the number of each row's entity; None where there is none.
@@ -124,15 +137,11 @@ class Local:
 
     def twins(self, names) -> dict[str, str]:
         """Which of the columns hold, row for row, what an earlier one of them holds; constants are nobody's twins."""
-        few = np.unique(np.linspace(0, len(self) - 1, 1_000).astype(int))
         first: dict = {}
         found = {}
-        for name in names:
-            column = self.column(name)
-            some = column.iloc[few]
-            if some.nunique() < 2:
-                continue
-            alike = first.setdefault(pd.util.hash_pandas_object(comparable(some), index=False).to_numpy().tobytes(), [])
+        for name in (n for n in names if not self.glance(n).constant):
+            alike = first.setdefault(self.glance(name).some, [])
+            column = self.column(name) if alike else None
             twin = next((other for other in alike if same(self.column(other), column).all()), None)
             if twin is not None:
                 found[name] = twin
@@ -168,6 +177,17 @@ class Local:
                 plain = column.map(repr) if kind_of(column) == "other" else column
                 digest.update(pd.util.hash_pandas_object(plain, index=False).to_numpy().tobytes())
         return digest.hexdigest()
+
+
+def _glance(column, found):
+    constant = found.constant and not (found.n and found.nulls)
+    return Glance(found.n, found.nulls, constant, digest(column, _some(len(column))))
+
+
+@lru_cache(maxsize=8)
+def _some(rows):
+    """Which rows of a column are looked at, the first and the last among them."""
+    return np.unique(np.linspace(0, rows - 1, SOME).astype(int)) if rows else np.arange(0)
 
 
 def _read(table: Local, names):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import segments
-from .checks import ABSENT, CHECKS
+from .checks import ABSENT, CHECKS, distribution
 from .costs import DRAWS, cost
 from .policy import Policy
 from .policy_file import read_policy
@@ -28,11 +28,17 @@ def check(case: Case, policy: Policy | None = None) -> Findings:
     parts = _parts(case, policy)
     policy = replace(policy, groups=len(parts))
     return Findings(
-        _judged(replace(f, segment=segment), part, policy)
+        _judged(f if segment is None else replace(f, segment=segment), part, policy)
         for segment, part in parts.items()
-        for one in CHECKS
-        for f in one(part, policy)
+        for found in _measured(part, policy)
+        for f in found
     )
+
+
+def _measured(case, policy):
+    """What each check finds, in their order. `distribution` goes first: it reads every column, and others ask what it saw."""
+    found = {one: list(one(case, policy)) for one in sorted(CHECKS, key=lambda one: one is not distribution)}
+    return [found[one] for one in CHECKS]
 
 
 def _parts(case, policy):

@@ -244,7 +244,7 @@ def distributions(name: str, sides) -> Picture:
         elif d.n:
             points = d.values[np.linspace(0, len(d.values) - 1, min(len(d.values), 400)).astype(int)]
             axes.plot(points, cdf(d, points), line, color=colour, label=label)
-            middle = d.values[np.searchsorted(d.upto, d.n / 2)]
+            middle = d.at((d.n - 1) // 2)
             said.append(f"{side} median {middle:.4g}")
     if few:
         axes.set_xticks(

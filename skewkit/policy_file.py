@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import fields
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,13 +21,18 @@ FEATURE = ("absolute", "relative", "ulp", "delta", "limits")
 
 def read_policy(path: str | None = None, today: date | None = None) -> Policy:
     """The default policy, with what the YAML file at ``path`` changes, as of ``today`` (the day it is, UTC, if not given)."""
-    default = _yaml(files(__package__).joinpath("policy.yaml"))
+    default = deepcopy(_default())
     raw = _merge(default, _yaml(Path(path)), str(path)) if path else _merge(default, {}, "policy.yaml")
     raw.pop("version")
     accepted = tuple(Accepted(**a) for a in raw["accepted"])
     return Policy(
         **{**raw, "scores": Scores(**raw["scores"]), "accepted": accepted}, today=today or datetime.now(UTC).date()
     )
+
+
+@cache
+def _default():
+    return _yaml(files(__package__).joinpath("policy.yaml"))
 
 
 def _yaml(path):

@@ -60,29 +60,6 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """One column's values, sorted, with how many rows lie at or below each.
-
-    ``values`` has shape (k,), ascending, without nulls; ``upto`` the cumulative row counts, shape (k,); ``n`` is the
-    rows with a value and ``nulls`` the rows without. ``kind`` is the column's kind (see `columns.KINDS`).
-    """
-
-    kind: str
-    values: np.ndarray
-    upto: np.ndarray
-    n: int
-    nulls: int
-
-    @property
-    def rows(self) -> int:
-        return self.n + self.nulls
-
-    @property
-    def counts(self) -> np.ndarray:
-        return np.diff(self.upto, prepend=0)
-
-
-@dataclass(frozen=True)
 class Tolerance:
     """How far two numbers may lie apart and agree: |a - b| <= absolute + relative |a|, or at most ``ulp`` floats between.
 
@@ -115,7 +92,8 @@ class Table(Protocol):
 
     def __len__(self) -> int: ...
     def kinds(self) -> dict[str, str]: ...
-    def distribution(self, column: str) -> Distribution: ...
+    def distribution(self, column: str, age: bool = False) -> Any: ...
+    def glance(self, column: str) -> Any: ...
     def frame(self, columns=None) -> pd.DataFrame: ...
 
 

@@ -43,7 +43,7 @@ def _learnt(table, feature, by):
         learnt["cells"] = bounds.relative_wobble(held, n, level / len(shared))
         pairs = zip(held[:-1], n[:-1], held[1:], n[1:], strict=True)
         learnt["shape"] = max(bounds.shape(p * a, a, q * b, b, level)[1] for p, a, q, b in pairs)
-        at = whole.values[np.searchsorted(whole.upto, np.arange(1, 100) * whole.n // 100)]
+        at = whole.at(np.arange(1, 100) * whole.n // 100)
         upto = np.array([distance.cdf(d, at) for d in parts])
         gap = np.abs(np.diff(upto, axis=0)).max(axis=1)
         learnt["ks"] = (gap - np.sqrt(np.log(2 / level) / 2 * (1 / n[1:] + 1 / n[:-1]))).max()

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ..records import Case, Distribution
+from ..distributions import Distribution
+from ..records import Case
 
 WORST = 5  # rows that a finding shows
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from .. import bounds, distance
-from ..cells import Cells, cells, formats, written
-from ..clusters import alike, effects, heaviest
+from ..cells import cells, written
+from ..distributions import Distribution
 from ..evidence import shown
-from ..records import Case, Distribution, Finding, NotRun
+from ..records import Case, Finding, NotRun
+from ..threads import side_by_side
+from .side import Side
 
-FREQUENT = 0.01  # of the rows: a cell with at least this share counts for how alike the rows of an entity are
 ENTITIES = 10  # that rows count as, were all of one entity alike: of fewer nothing is learnt
 SHOWN = 5  # cells in a finding's detail
-DECILES = 9
 
 
 def distribution(case: Case, policy):
@@ -25,12 +24,30 @@ def distribution(case: Case, policy):
 
     Times are compared by how long before the request they lie, where there is a request's time; else as they stand.
     """
-    level = policy.level(case)
+    found = {change: [] for change in case.changes}
+    for change, findings in side_by_side(partial(_measured, case, policy), case.roles.features, case.tables.values()):
+        found[change] += findings
+    for findings in found.values():
+        yield from findings
+
+
+def _measured(case, policy, feature):
+    """One feature in each change; a column is read and sorted once, whatever it is compared with."""
+    level, sides, found = policy.level(case), {}, []
     for change, tables in case.changes.items():
-        for f in _comparable(*tables, case):
-            sides = tuple(Side(t, f, _aged(tables, f)) for t in tables)
-            paired = _paired(case, f, level, policy) if change == "skew" else 1.0
-            yield from _Comparison(case, change, f, *sides, level, policy.categories, paired).findings()
+        if not _comparable(*tables, feature):
+            continue
+        age = _aged(tables, feature)
+        for t in tables:
+            if (id(t), age) not in sides:
+                sides[id(t), age] = Side(t, feature, age)
+        two = (sides[id(t), age] for t in tables)
+        paired = _paired(case, feature, level, policy) if change == "skew" else 1.0
+        compared = _Comparison(case, change, feature, *two, level, policy.categories, paired)
+        found.append((change, list(compared.findings())))
+    for side in sides.values():
+        side.spread = side.spread.counted()  # what findings remember of it
+    return found
 
 
 def absent(case: Case):
@@ -41,11 +58,9 @@ def absent(case: Case):
         )
 
 
-def _comparable(before, after, case):
-    was, now = before.kinds(), after.kinds()
-    for f in case.roles.features:
-        if f in was and f in now and "other" not in (was[f], now[f]) and (was[f] == "text") == (now[f] == "text"):
-            yield f
+def _comparable(before, after, feature):
+    was, now = (t.kinds().get(feature, "other") for t in (before, after))
+    return "other" not in (was, now) and (was == "text") == (now == "text")
 
 
 def _aged(tables, feature):
@@ -60,74 +75,9 @@ def _paired(case, feature, level, policy):
     pairs, agreement = case.pairs, case.pairs.agreement(feature, policy.near(feature))
     before, after = pairs.tables
     lone = len(before) + len(after) - 2 * pairs.n
-    there = 1 - max(t.distribution(feature).nulls / len(t) for t in pairs.tables)
+    there = 1 - max(t.glance(feature).nulls / len(t) for t in pairs.tables)
     most = bounds.share_bounds(agreement.differ + lone, agreement.n + lone, level)[1]
     return min(1.0, most / there) if there else 1.0
-
-
-class Side:
-    """One table's column: its distribution, and as how many draws its rows count, for those of one entity are alike."""
-
-    def __init__(self, table, feature, age):
-        self.table, self.feature, self.age = table, feature, age
-        self.spread: Distribution = table.distribution(feature, age)
-
-    def heaviest(self) -> float | None:
-        """How many rows the entity of a row has on average; None where the table knows no entities."""
-        if (found := self.table.entities()) is None:
-            return None
-        if "heaviest" not in self.table.memo:
-            self.table.memo["heaviest"] = heaviest(found[1])
-        return self.table.memo["heaviest"]
-
-    def alike(self) -> tuple[float, float, float]:
-        """How much the rows of one entity are alike: in a cell on average, in lying below a decile, in the cell most so.
-
-        Remembered. The average is for what each cell is asked again by itself.
-        """
-        about = ("alike", self.feature, self.age)
-        if about not in self.table.memo:
-            self.table.memo[about] = self._alike()
-        return self.table.memo[about]
-
-    def _alike(self):
-        found, d = self.table.grouped(self.feature, self.age), self.spread
-        if found is None or not found[1].any():
-            return 0.0, 0.0, 0.0
-        values, present, entities = found
-        every = cells(d, d)
-        deciles = np.unique(d.values[np.searchsorted(d.upto, np.arange(1, DECILES + 1) * d.n // (DECILES + 1))])
-        binned = Cells(deciles, d.values[:0]).index(values)
-        each = alike(entities[present], every.index(values), len(every))
-        below = float(alike(entities[present], binned, len(deciles) + 1, upto=True).max())
-        return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
-
-    def formats(self) -> tuple[dict[str, int], int]:
-        """How its values are written; remembered, so that a drill reads its training once."""
-        about = ("formats", self.feature)
-        if about not in self.table.memo:
-            self.table.memo[about] = formats(self.spread)
-        return self.table.memo[about]
-
-    def alone(self) -> float:
-        """The share of rows whose value is there once: in one row alone, or where there are entities, in one of them."""
-        found = self.table.grouped(self.feature, self.age)
-        if found is None:
-            return float((self.spread.counts == 1).sum() / self.spread.n)
-        values, present, entities = found
-        codes = np.unique(values, return_inverse=True)[1] if self.spread.kind != "text" else pd.factorize(values)[0]
-        pairs = np.unique(np.c_[codes, entities[present]], axis=0)
-        return float((np.bincount(pairs[:, 0])[codes] == 1).mean()) if len(codes) else 0.0
-
-    def fewer_where(self, belongs) -> float:
-        """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence."""
-        found = self.table.grouped(self.feature, self.age)
-        if found is None:
-            return 1.0
-        values, present, entities = found
-        inside = belongs(values, present)
-        entities = entities[present] if len(inside) < len(present) else entities
-        return max(1.0, float(effects(entities, inside.astype(int), 2)[1]))
 
 
 class _Comparison:
@@ -136,7 +86,6 @@ class _Comparison:
     def __init__(self, case, change, feature, before: Side, after: Side, level, categories, paired):
         self.case, self.change, self.feature = case, change, feature
         self.before, self.after, self.level, self.paired = before, after, level, paired
-        self.a, self.b = before.spread, after.spread
         # where each of training's entities has one row, only the later table can say how much those of one are alike
         alike, below, most = (after if (before.heaviest() or 1.0) == 1.0 else before).alike()
         many = before.heaviest(), after.heaviest()
@@ -148,6 +97,14 @@ class _Comparison:
         self.fewer_below = tuple(1 + below * (m - 1) for m in many)
         self.fewest = tuple(1 + most * (m - 1) for m in many)
         self.categories = categories
+
+    @property
+    def a(self) -> Distribution:
+        return self.before.spread
+
+    @property
+    def b(self) -> Distribution:
+        return self.after.spread
 
     def findings(self):
         yield self._nulls()
@@ -172,7 +129,7 @@ class _Comparison:
     def _moved(self):
         unit = "seconds" if self.before.age else "nanoseconds" if "time" in self.a.kind else "its own"
         whole = distance.finite(self.a) is self.a and distance.finite(self.b) is self.b
-        area = distance.area(*self.gaps) if whole else distance.wasserstein(self.a, self.b)
+        area = self.apart[2] if whole else distance.wasserstein(self.a, self.b)
         yield self._described("wasserstein", area, unit)
         (mean, deviation), (later, spread) = distance.moments(self.a), distance.moments(self.b)
         if deviation > 0:
@@ -204,30 +161,28 @@ class _Comparison:
         )  # fmt: skip
 
     def _nulls(self):
-        a, b = self.a, self.b
-        value = abs(b.nulls / b.rows - a.nulls / a.rows)
+        (rows, was), (later, now) = ((d.rows, d.nulls / d.rows) for d in (self.a, self.b))
 
         def between(times, fewer=self.fewer):
-            n, m = times * a.rows / fewer[0], times * b.rows / fewer[1]
-            return bounds.change_bounds(n * a.nulls / a.rows, n, m * b.nulls / b.rows, m, self.level)
+            n, m = times * rows / fewer[0], times * later / fewer[1]
+            return bounds.change_bounds(n * was, n, m * now, m, self.level)
 
         if between(1.0)[0] > 0:
             fewer = self._fewer_where(lambda values, present: ~present)
             between = partial(between, fewer=fewer)
-        return self._judged("null_share", value, "share of rows", b.rows, between)
+        return self._judged("null_share", abs(now - was), "share of rows", later, between)
 
     def _ks(self):
-        self.gaps = at, gap = distance.gaps(self.a, self.b)
-        value, where = float(np.abs(gap).max()), int(np.abs(gap).argmax())
+        self.apart = value, where, _ = distance.apart(self.a, self.b)
 
         def between(times):
             n, m = (times * d.n / by for d, by in zip((self.a, self.b), self.fewer_below, strict=True))
-            radius = bounds.ks_radius(n, m, self.level)
+            radius = bounds.ks_radius(n, m, self.level) + self.a.gap + self.b.gap
             return max(0.0, value - radius), min(1.0, value + radius)
 
         def detail():
-            upto = [float(distance.cdf(d, at[where : where + 1])[0]) for d in (self.a, self.b)]
-            yield {"cell": f"up to {self._shown(at[where])}", "before": upto[0], "after": upto[1]}
+            upto = [float(distance.cdf(d, np.array([where]))[0]) for d in (self.a, self.b)]
+            yield {"cell": f"up to {self._shown(where)}", "before": upto[0], "after": upto[1]}
 
         return self._judged("ks", value, "share", min(self.a.n, self.b.n), between, detail, self.fewer_below)
 
@@ -248,7 +203,7 @@ class _Comparison:
 
     def _cells(self, shared, p, q):
         """Half the level for the bins; half for the frequent values, as if every value there is had been looked at."""
-        every = len(self.a.values) + len(self.b.values)
+        every = len(self.a.ordered) + len(self.b.ordered)
         levels = np.full(len(shared), self.level / 2)
         levels /= np.where(np.arange(len(shared)) < shared.bins, shared.bins, every)
 
@@ -286,8 +241,8 @@ class _Comparison:
         new = ~np.isin(b.values, a.values)
 
         def between(times, fewer=self.fewer):
-            n, m = times * a.n / fewer[0], times * b.n / fewer[1]
-            low, high = bounds.share_bounds(m * k / b.n, m, self.level / 2)
+            n, m = times * self.a.n / fewer[0], times * self.b.n / fewer[1]
+            low, high = bounds.share_bounds(m * k / self.b.n, m, self.level / 2)
             # what a sample of this size misses by chance: the share of its rows whose value is there once (Good, 1953)
             missed = bounds.share_bounds(n * once, n, self.level / 2)[1]
             return max(0.0, low - missed), high

@@ -28,9 +28,8 @@ def schema(case: Case, policy):
                 yield _fact(change, f, "retyped", retyped, n, {"before": was[f], "after": now[f]})
         level = policy.level(case)
         for f in shared:
-            turned = (
-                _one(after, f) and not _one(before, f) and not _chance(_held(before, after, f), before, after, level)
-            )
+            turned = after.glance(f).constant and not before.glance(f).constant
+            turned = turned and not _chance(_held(before, after, f), before, after, level)
             yield _fact(change, f, "constant", turned, n)
         twins = after.twins(shared)
         twins = {f: g for f, g in twins.items() if not _chance(before.agreeing(g, f), before, after, level)}
@@ -49,15 +48,9 @@ def _plain(kind):
     return "number" if kind == "integer" else kind
 
 
-def _one(table, feature):
-    """Whether a column holds one value, or nothing but nulls."""
-    d = table.distribution(feature)
-    return len(d.values) + (d.nulls > 0) <= 1
-
-
 def _empty(table, feature, kinds):
     """Whether a column holds no value, and so has no type."""
-    return kinds[feature] != "other" and table.distribution(feature).n == 0
+    return kinds[feature] != "other" and table.glance(feature).n == 0
 
 
 def _held(before, after, feature):

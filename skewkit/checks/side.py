@@ -1,0 +1,78 @@
+"""One table's column, and as how many draws its rows count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..cells import Cells, cells, formats
+from ..clusters import alike, effects, heaviest
+from ..distributions import Distribution
+
+FREQUENT = 0.01  # of the rows: a cell with at least this share counts for how alike the rows of an entity are
+DECILES = 9
+
+
+class Side:
+    """One table's column: its distribution, and as how many draws its rows count, for those of one entity are alike."""
+
+    def __init__(self, table, feature, age):
+        self.table, self.feature, self.age = table, feature, age
+        self.spread: Distribution = table.distribution(feature, age)
+
+    def heaviest(self) -> float | None:
+        """How many rows the entity of a row has on average; None where the table knows no entities."""
+        if (found := self.table.entities()) is None:
+            return None
+        if "heaviest" not in self.table.memo:
+            self.table.memo["heaviest"] = heaviest(found[1])
+        return self.table.memo["heaviest"]
+
+    def alike(self) -> tuple[float, float, float]:
+        """How much the rows of one entity are alike: in a cell on average, in lying below a decile, in the cell most so.
+
+        Remembered. The average is for what each cell is asked again by itself.
+        """
+        about = ("alike", self.feature, self.age)
+        if about not in self.table.memo:
+            self.table.memo[about] = self._alike()
+        return self.table.memo[about]
+
+    def _alike(self):
+        found, d = self.table.grouped(self.feature, self.age), self.spread
+        if found is None or not found[1].any():
+            return 0.0, 0.0, 0.0
+        values, present, entities = found
+        every = cells(d, d)
+        deciles = np.unique(d.at(np.arange(1, DECILES + 1) * d.n // (DECILES + 1)))
+        binned = Cells(deciles, d.ordered[:0]).index(values)
+        each = alike(entities[present], every.index(values), len(every))
+        below = float(alike(entities[present], binned, len(deciles) + 1, upto=True).max())
+        return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
+
+    def formats(self) -> tuple[dict[str, int], int]:
+        """How its values are written; remembered, so that a drill reads its training once."""
+        about = ("formats", self.feature)
+        if about not in self.table.memo:
+            self.table.memo[about] = formats(self.spread)
+        return self.table.memo[about]
+
+    def alone(self) -> float:
+        """The share of rows whose value is there once: in one row alone, or where there are entities, in one of them."""
+        found = self.table.grouped(self.feature, self.age)
+        if found is None:
+            return float((self.spread.counts == 1).sum() / self.spread.n)
+        values, present, entities = found
+        codes = np.unique(values, return_inverse=True)[1] if self.spread.kind != "text" else pd.factorize(values)[0]
+        pairs = np.unique(np.c_[codes, entities[present]], axis=0)
+        return float((np.bincount(pairs[:, 0])[codes] == 1).mean()) if len(codes) else 0.0
+
+    def fewer_where(self, belongs) -> float:
+        """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence."""
+        found = self.table.grouped(self.feature, self.age)
+        if found is None:
+            return 1.0
+        values, present, entities = found
+        inside = belongs(values, present)
+        entities = entities[present] if len(inside) < len(present) else entities
+        return max(1.0, float(effects(entities, inside.astype(int), 2)[1]))
