@@ -135,23 +135,22 @@ def slowly_changing(
     above, below = rows.iloc[:-1], rows.iloc[1:]
     alike = np.logical_and.reduce([until[:-1] == since[1:], *(same(above[c], below[c]) for c in rows)])
     first, last = np.r_[True, ~alike][: len(rows)], np.r_[~alike, True][: len(rows)]
-    since, until = np.where(since == ALWAYS, NEVER, since)[first], np.where(until == FOREVER, NEVER, until)[last]
-    stamps = {c: pd.DatetimeIndex(t.view("M8[ns]"), tz="UTC") for c, t in zip(VALID, (since, until), strict=True)}
-    return rows[first].reset_index(drop=True).assign(**stamps)
+    stamps = (since[first], np.where(until == FOREVER, NEVER, until)[last])
+    columns = {c: pd.DatetimeIndex(t.view("M8[ns]"), tz="UTC") for c, t in zip(VALID, stamps, strict=True)}
+    return rows[first].reset_index(drop=True).assign(**columns)
 
 
 def _of_changes(log, key, at, deleted, zone):
     """The rows of a log that are not deleted, since when, and until when each holds."""
     if at is None:
         raise SkewkitError(
-            "a log of changes was given without at=; name the column of moments, or give {moment: table}"
+            "a log of changes was given without at=; name its column of moments, or give {moment: table}"
         )
     needs(log, [key, at, *([deleted] if deleted else [])], "slowly_changing")
     gone = log[deleted] if deleted else pd.Series(False, log.index)
     if kind_of(gone) != "boolean" and gone.notna().any():
         raise SkewkitError(f"deleted={deleted!r} is {kind_of(gone)}; give a column that is true or false")
     since = _times(log, at, "rows", zone)
-    since = np.where(since == NEVER, ALWAYS, since)
     order = _in_order(log[key], since)
     log, since, code = log.iloc[order], since[order], _codes(log[key])[order]
     until = np.append(np.where(code[1:] == code[:-1], since[1:], FOREVER), FOREVER)[: len(log)]

@@ -347,6 +347,15 @@ def test_a_log_of_changes_by_hand():
     assert plain(sk.look_up(asked, found, key="who", time="asked")["rate"]) == [7, None, None, 7, 1, 1, 2, None]
 
 
+def test_a_row_that_never_holds_hides_none():
+    """What ends as it begins, amid another's interval or where one begins, in any order of rows, is never found."""
+    rows = [("a", 0, 5, 1), ("a", 2, 2, 9), ("a", 0, 0, 9), ("a", 5, 5, 9), ("a", 5, 7, 2)]
+    asked = requests([("a", h) for h in (0, 2, 3, 5, 6, 7)])
+    for table in (intervals(rows), intervals(rows[::-1])):
+        assert plain(sk.look_up(asked, table, key="who", time="asked")["value"]) == [1, 1, 1, 2, 2, None]
+        assert sk.snapshot(table, BEGIN + pd.Timedelta("5h"), "who")["value"].tolist() == [2]
+
+
 def test_an_end_far_off_is_still():
     """Tables that write 9999-12-31 for never hold, in UTC and in a declared zone."""
     for zone in ("", "Europe/Berlin"):
@@ -392,6 +401,7 @@ CLASH = intervals([("Ann-7", 1, None, 1), ("Ann-7", 0, 2, 2)])
         (lambda: sk.as_of(ONE, OLD, **JOIN, at_most="soon"), "at_most='soon' is not a length of time"),
         (lambda: sk.look_up(ONE, HELD.drop(columns="valid_to"), key="who", time="asked"), "the lookup names 'valid_to'"),
         (lambda: sk.look_up(ONE, CLASH, key="who", time="asked"), r"1 rows still hold.*'aaa-9' has \[2024-03-10 06:00:00\+00:00, 2024-03-10 08.*and \[2024-03-10 07:00:00\+00:00, still\).*slowly_changing"),
+        (lambda: sk.look_up(ONE, HELD.assign(who=7), key="who", time="asked"), "'who' is text in requests and integer in lookup"),
         (lambda: sk.snapshot(CLASH, BEGIN, "who"), "key 'aaa-9' has"),
         (lambda: sk.snapshot(intervals([("a", 2, 1, 1)]), BEGIN, "who"), r"1 rows end before they begin; key 'a' has \[2024-03-10 08"),
         (lambda: sk.snapshot(HELD, "2024-03-10", "who"), "when='2024-03-10' has no zone"),
