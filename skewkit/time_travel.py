@@ -143,9 +143,7 @@ def slowly_changing(
 def _of_changes(log, key, at, deleted, zone):
     """The rows of a log that are not deleted, since when, and until when each holds."""
     if at is None:
-        raise SkewkitError(
-            "a log of changes was given without at=; name its column of moments, or give {moment: table}"
-        )
+        raise SkewkitError("a log of changes was given without at=; name its column, or give {moment: table}")
     needs(log, [key, at, *([deleted] if deleted else [])], "slowly_changing")
     gone = log[deleted] if deleted else pd.Series(False, log.index)
     if kind_of(gone) != "boolean" and gone.notna().any():

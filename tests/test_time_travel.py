@@ -406,7 +406,7 @@ CLASH = intervals([("Ann-7", 1, None, 1), ("Ann-7", 0, 2, 2)])
         (lambda: sk.snapshot(intervals([("a", 2, 1, 1)]), BEGIN, "who"), r"1 rows end before they begin; key 'a' has \[2024-03-10 08"),
         (lambda: sk.snapshot(HELD, "2024-03-10", "who"), "when='2024-03-10' has no zone"),
         (lambda: sk.snapshot(HELD, None, "who"), "when=None; give a moment"),
-        (lambda: sk.slowly_changing(OLD, "who"), "without at=; name the column"),
+        (lambda: sk.slowly_changing(OLD, "who"), "without at=; name its column, or give"),
         (lambda: sk.slowly_changing({}, "who"), "0 snapshots were given; give one at least"),
         (lambda: sk.slowly_changing({BEGIN: OLD}, "who", "happened"), "at or deleted was given with snapshots"),
         (lambda: sk.slowly_changing({BEGIN: pd.concat([OLD, OLD])}, "who"), "holds 1 rows too many, one of key 'a'; give each key once"),
