@@ -49,6 +49,7 @@ MAY = {
     "engines": "columns records scope timeline",
     "models": "columns names records",
     "evidence": "",
+    "time_travel": "columns evidence records timeline",
     "checks": "bounds cells clusters distance evidence records",
     "formulas": "bounds cells distance evidence policy policy_file records",
     "page": "blindspots formulas metrics plots records words",

@@ -39,3 +39,14 @@ def test_adding_a_skew_is_one_file_and_one_runbook(tmp_path):
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
     )  # fmt: skip
     assert str(tmp_path) in listed.stdout and "'stuck'" in listed.stdout
+
+
+def test_a_past_day_is_rebuilt(capsys):
+    """With the lookup as it stood everything agrees; with today's the raised country's rows differ, and no others."""
+    section = re.search(r"## Rebuild what was served.*?\n## ", TEXT, re.S)[0]
+    names: dict = {}
+    exec(re.search(r"```python\n(.*?)```", section, re.S)[1], names)
+    assert capsys.readouterr().out == re.search(r"```text\n(.*?)```", section, re.S)[1]
+    day, pairs = names["day"], names["case"].pairs
+    wrong = pairs.columns("request")[1][pairs.agreement("risk").rows]
+    assert set(wrong) == set(day.request[day.country == "DE"]) and len(wrong) > 1_000
