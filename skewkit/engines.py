@@ -47,6 +47,10 @@ class Local:
         ours = {theirs: mine for mine, theirs in self.names.items()}
         return tuple(ours.get(c, c) for c in raw)
 
+    @property
+    def at_hand(self) -> Local:
+        return self
+
     def __len__(self):
         if self.keep is not None:
             return int(self.keep.sum())

@@ -49,6 +49,10 @@ class Pairs:
                 f"here; give tables of the same requests"
             )
 
+    @property
+    def at_hand(self) -> Pairs:
+        return self
+
     def columns(self, name: str) -> tuple[pd.Series, pd.Series]:
         """One column on both sides, row against row."""
         return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import segments
-from .checks import ABSENT, CHECKS, distribution
+from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .costs import DRAWS, cost
 from .policy import Policy
 from .policy_file import read_policy
@@ -14,6 +14,9 @@ from .results import Findings, Impact, Result
 from .wobble import wobble
 
 STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
+
+# Checks that ask a table questions; the others look at its rows.
+EVERY_ROW = (schema, distribution, parity)
 
 # Naming the cause is a later step of the path; until it is here, every result says so.
 NOT_NAMED = NotRun("diagnose", "this version of skewkit names no causes; the runbooks lead to them", "")
@@ -37,7 +40,9 @@ def check(case: Case, policy: Policy | None = None) -> Findings:
 
 def _measured(case, policy):
     """What each check finds, in their order. `distribution` goes first: it reads every column, and others ask what it saw."""
-    found = {one: list(one(case, policy)) for one in sorted(CHECKS, key=lambda one: one is not distribution)}
+    found = {}
+    for one in sorted(CHECKS, key=lambda one: one is not distribution):
+        found[one] = list(one(case if one in EVERY_ROW else case.at_hand, policy))
     return [found[one] for one in CHECKS]
 
 
@@ -57,7 +62,7 @@ def _judged(finding, case, policy):
 
 def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Impact:
     """What the skew of a case costs its model; see `skewkit.costs`."""
-    costs, absent = cost(case, policy or read_policy(), seed, draws)
+    costs, absent = cost(case.at_hand, policy or read_policy(), seed, draws)
     return Impact(costs, absent)
 
 
@@ -69,7 +74,7 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         costs = impact(case, policy, seed, draws)
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
-    absent = [told for one in ABSENT for told in one(case)]
+    absent = [told for one in ABSENT for told in one(case.at_hand)]
     absent += segments.absent(case) if policy.by_segment else ()
     not_run = (*policy.over(), *absent, *costs.absent, NOT_NAMED)
     return Result(findings, costs, not_run, case, policy.promise(case, len(_parts(case, policy))))

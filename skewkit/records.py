@@ -89,6 +89,7 @@ class Table(Protocol):
     """The narrow waist: what a table of any size and place is asked. `engines` answers."""
 
     roles: Roles
+    at_hand: Table  # itself, or what of its rows can be looked at
 
     def __len__(self) -> int: ...
     def kinds(self) -> dict[str, str]: ...
@@ -263,6 +264,14 @@ class Case:
         if self.replayed is None:
             return {"total": (self.training, self.served)}
         return {"drift": (self.training, self.replayed), "skew": (self.replayed, self.served)}
+
+    @cached_property
+    def at_hand(self) -> Case:
+        """The case as far as its rows can be looked at: a seeded sample of an engine's rows, and none of a baseline's."""
+        if all(t.at_hand is t for t in self.tables.values()):
+            return self
+        tables = {name: t.at_hand for name, t in self.tables.items()}
+        return replace(self, **tables, pairs=self.pairs and self.pairs.at_hand)
 
     @cached_property
     def kinds(self) -> dict[str, dict[str, str]]:
