@@ -1,0 +1,119 @@
+"""Two tables of one engine joined by key, in the engine: counts come back, and a few of the rows that differ."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import pandas as pd
+
+from .lazy import Lazy
+from .pairs import Pairs
+from .records import Agreement, SkewkitError, Tolerance
+
+MISMATCHES = 1_000  # rows of a feature that are looked at
+THEIRS = "_served_"  # before a name of the later table, in the join
+BLOCK = 50  # features compared in one query
+
+
+class LazyPairs:
+    """As `pairs.Pairs`, without the rows: ``n`` pairs, ``missing``, ``extra``, and per side ``duplicates`` and ``nulls``."""
+
+    def __init__(self, before: Lazy, after: Lazy):
+        if before.engine != after.engine or before.source.get_backend() is not after.source.get_backend():
+            raise SkewkitError(
+                f"{before.name} is in {before.engine} and {after.name} in {after.engine}, by other connections; "
+                f"give both as tables of one, or sample=, the number of rows to read into memory"
+            )
+        self.tables, self.memo, self.key = (before, after), {}, before.roles.key
+        keys = [t.source.select(key=t.source[self.key]) for t in self.tables]
+        counted = [k.filter(k.key.notnull()).group_by("key").aggregate(rows=lambda t: t.count()) for k in keys]
+        self.duplicates, self.nulls = [], []
+        for t, c in zip(self.tables, counted, strict=True):
+            held = c.aggregate(twice=c.rows.sum(where=c.rows > 1), rows=c.rows.sum())
+            twice, rows = (int(v.as_py() or 0) for v in (t._ask(held)[n][0] for n in ("twice", "rows")))
+            self.duplicates.append(twice)
+            self.nulls.append(len(t) - rows)
+        # a key that is double on one side is a finding of its own, not a missing row as well
+        self.missing, self.extra = (self._without(keys[i], counted[1 - i], self.tables[i]) for i in (0, 1))
+        alone = [c.filter(c.rows == 1).select("key") for c in counted]
+        self._alone = alone[0].semi_join(alone[1], "key")
+        self.n = before._length if False else int(before._ask(self._alone.aggregate(rows=self._alone.count()))["rows"][0].as_py())
+        if not self.n:
+            raise SkewkitError(
+                f"no key of {after.name} stands alone and is in {before.name}: {max(self.duplicates)} rows share their key "
+                f"{self.key!r} with another; give tables of the same requests, each once"
+            )
+
+    def _without(self, keys, others, table):
+        """The rows with a key that the other table has nowhere."""
+        lost = keys.filter(keys.key.notnull()).anti_join(others, "key")
+        return int(table._ask(lost.aggregate(rows=lost.count()))["rows"][0].as_py())
+
+    @cached_property
+    def at_hand(self) -> Pairs:
+        """The pairs of the rows at hand."""
+        return Pairs(*(t.at_hand for t in self.tables))
+
+    def agreement(self, name: str, tolerance: Tolerance = Tolerance()) -> Agreement:
+        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null."""
+        if (name, tolerance) not in self.memo:
+            self.compare({name: tolerance})
+        return self.memo[name, tolerance]
+
+    def compare(self, tolerances) -> int:
+        """The agreements of many features, by name, in few queries; and how many pairs differ in any."""
+        joined = self._joined(tolerances)
+        differ = {f: ~self._same(joined, f, t) for f, t in tolerances.items()}
+        names, anywhere = list(differ), joined.aggregate
+        for i in range(0, len(names), BLOCK):
+            block = names[i : i + BLOCK]
+            asked = joined.aggregate(**{f"d{j}": differ[f].cast("int64").sum() for j, f in enumerate(block)})
+            got = self.tables[0]._ask(asked)
+            for j, f in enumerate(block):
+                self.memo[f, tolerances[f]] = Agreement(self.n, int(got[f"d{j}"][0].as_py() or 0), None)
+        off = None
+        for each in differ.values():
+            off = each if off is None else off | each
+        anywhere = joined.aggregate(rows=off.cast("int64").sum())
+        return int(self.tables[0]._ask(anywhere)["rows"][0].as_py() or 0)
+
+    def mismatches(self, name: str, tolerance: Tolerance, columns=()) -> pd.DataFrame:
+        """Some of the pairs that differ, at most MISMATCHES, those of least key: ``replayed``, ``served`` and columns."""
+        joined = self._joined([name], columns)
+        off = joined.filter(~self._same(joined, name, tolerance)).order_by("key").limit(MISMATCHES)
+        given = {c: off[_there(off, c)] for c in columns}
+        found = self.tables[0]._ask(off.select(replayed=off[name], served=off[THEIRS + name], **given))
+        return found.to_pandas(date_as_object=False)
+
+    def _joined(self, names, columns=()):
+        before, after = (t.source for t in self.tables)
+        later = {THEIRS + c: after[c] for c in dict.fromkeys((*names, *columns)) if c in after.columns}
+        first = {c: before[c] for c in dict.fromkeys((*names, *columns)) if c in before.columns and c != "key"}
+        one = self._alone.join(before.select(**{"key": before[self.key]}, **first), "key")
+        return one.join(after.select(**{"key": after[self.key]}, **later), "key")
+
+    def _same(self, joined, name, tolerance):
+        """Which pairs agree: nulls only with nulls, numbers within the tolerance, integers and categories exactly."""
+        a, b = joined[name], joined[THEIRS + name]
+        kinds = {t.kinds()[name] for t in self.tables}
+        numbers = kinds <= {"integer", "number", "boolean"}
+        if not numbers and len(kinds) > 1:  # text is never a number
+            return a.isnull() & b.isnull()
+        if not numbers or kinds == {"integer"} or kinds == {"boolean"}:
+            return a.identical_to(b)
+        if tolerance.ulp:
+            raise SkewkitError(f"{name}: a tolerance in ulp was asked of an engine; give absolute or relative")
+        x, y = (_number(v) for v in (a, b))
+        near = (x - y).abs() <= tolerance.absolute + tolerance.relative * x.abs()
+        finite = ~x.isinf() & ~y.isinf()
+        return ((x == y) | (finite & near)).fill_null(False) | (x.isnull() & y.isnull())
+
+
+def _there(joined, column):
+    return THEIRS + column if THEIRS + column in joined.columns else column
+
+
+def _number(value):
+    """As a float, of which NaN is null."""
+    x = value.cast("int64").cast("float64") if value.type().is_boolean() else value.cast("float64")
+    return x.isnan().ifelse(None, x)
