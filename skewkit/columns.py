@@ -9,6 +9,7 @@ import pyarrow as pa
 from .records import Distribution, SkewkitError, Tolerance
 from .timeline import nanoseconds
 
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 KINDS = ("boolean", "integer", "number", "text", "time", "naive time", "other")
 
 
@@ -122,7 +123,7 @@ def arrow_kind(t: pa.DataType) -> str:
         (pa.types.is_boolean, "boolean"),
         (pa.types.is_integer, "integer"),
         (lambda t: pa.types.is_floating(t) or pa.types.is_decimal(t), "number"),
-        (lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_null(t), "text"),
+        (lambda t: any(is_(t) for is_ in TEXTS), "text"),
         (lambda t: pa.types.is_timestamp(t) and t.tz is not None, "time"),
         (lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t), "naive time"),
     )

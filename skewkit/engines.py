@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pyarrow.fs import FileSystem, LocalFileSystem
 
 from .columns import arrow_kind, comparable, distribution_of, kind_of, plain, same
 from .records import Distribution, Roles, SkewkitError
@@ -18,12 +19,17 @@ from .scope import coin
 from .timeline import nanoseconds, zone
 
 
+def _kind_of_error(error: Exception, columns: list[str]) -> str:
+    return type(error).__name__
+
+
 @dataclass(frozen=True, eq=False)
 class Local:
     """A pandas frame, or a pyarrow dataset of which one column is read at a time.
 
     ``keep`` are the rows that count, shape (rows of the source,) and bool; ``names`` maps a column's name here to its
-    name in the source; ``zone`` is the declared zone of a naive time column.
+    name in the source; ``zone`` is the declared zone of a naive time column. ``files`` lie in ``filesystem``; ``explain``
+    says of an error in reading some columns which file it was and what to do.
     """
 
     source: pd.DataFrame | ds.Dataset
@@ -34,6 +40,8 @@ class Local:
     names: Mapping[str, str] = field(default_factory=dict)
     zone: str = ""
     keep: np.ndarray | None = None
+    filesystem: FileSystem = field(default_factory=LocalFileSystem, repr=False)
+    explain: Callable[[Exception, list[str]], str] = field(default=_kind_of_error, repr=False)
     memo: dict = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -46,7 +54,9 @@ class Local:
     def __len__(self):
         if self.keep is not None:
             return int(self.keep.sum())
-        return len(self.source) if isinstance(self.source, pd.DataFrame) else self.source.count_rows()
+        if isinstance(self.source, pd.DataFrame):
+            return len(self.source)
+        return _asked(self, [], lambda source: source.count_rows())
 
     def kinds(self) -> dict[str, str]:
         """Each column's kind, one of KINDS, in the table's order."""
@@ -73,7 +83,7 @@ class Local:
         if isinstance(self.source, pd.DataFrame):
             series = self.source[theirs]
         else:
-            series = _series(_read(self, [theirs]).column(0))
+            series = _asked(self, [theirs], lambda source: _series(source.to_table(columns=[theirs]).column(0)))
         if self.keep is not None:
             series = series[self.keep]
         series = series.reset_index(drop=True).rename(name)
@@ -159,7 +169,7 @@ class Local:
         """A hash of the files' bytes, or of the frame's values."""
         digest = hashlib.sha256()
         for f in self.files:
-            with open(f, "rb") as handle:
+            with self.filesystem.open_input_file(f) as handle:
                 while block := handle.read(1 << 20):
                     digest.update(block)
         if not self.files:
@@ -170,12 +180,14 @@ class Local:
         return digest.hexdigest()
 
 
-def _read(table: Local, names):
+def _asked(table: Local, columns, ask):
+    """What a dataset answers; an error names the columns and the file, and never what it holds."""
     try:
-        return table.source.to_table(columns=names)
-    except (pa.ArrowException, OSError) as e:
+        return ask(table.source)
+    except (pa.ArrowException, OSError, ValueError) as e:
+        what = f"column {', '.join(columns)}" if columns else "the rows"
         raise SkewkitError(
-            f"{table.name}: cannot read column {', '.join(names)} of {table.uri}: {type(e).__name__}"
+            f"{table.name}: cannot read {what} of {table.uri or 'what was given'}: {table.explain(e, columns)}"
         ) from None
 
 
