@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -169,7 +170,7 @@ class Local:
         """A hash of the files' bytes, or of the frame's values."""
         digest = hashlib.sha256()
         for f in self.files:
-            with self.filesystem.open_input_file(f) as handle:
+            with self.filesystem.open_input_file(os.fspath(f)) as handle:
                 while block := handle.read(1 << 20):
                     digest.update(block)
         if not self.files:

@@ -54,8 +54,9 @@ def compare(
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
-    Each table is a frame, a path, a list of paths, or a glob of Parquet or CSV files; ``${NAME}`` in a path is read from
-    the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
+    Each table is a pandas or polars frame, an Arrow table, dataset or stream, or a location: a path, a list of paths, a
+    folder or a glob of Parquet, CSV or Arrow files, here or in an object store (``s3://bucket/*.parquet``),
+    ``delta:PATH@VERSION`` or ``dvc:PATH@REV``; ``${NAME}`` in it is read from the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
     ``replay`` is a function (or its dotted name) that takes the logged requests as a frame and returns one with the key
     and the features. ``model`` likewise takes a frame of the features and returns scores: shape (n,), or for multiclass
     a frame with a column a class. It may also be a fitted model, or the path of a file: .skops, whose types beyond

@@ -26,8 +26,8 @@ def open_table(name: str, source: Source) -> Local:
     """
     if isinstance(source, os.PathLike):
         source = os.fspath(source)
-    if isinstance(source, Sequence) and not isinstance(source, (str, bytes)) and len(source) == 1:
-        source = source[0] if isinstance(source[0], str) else os.fspath(source[0])
+    if _paths(source) and not isinstance(source, str) and len(source) == 1:
+        source = os.fspath(source[0])
     for fits, opens in OPENERS:
         if fits(source):
             return opens(name, source)

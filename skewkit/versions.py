@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
 import pandas as pd
 import pyarrow.dataset as ds
-from pyarrow.fs import FileType
+from pyarrow.fs import FileSelector, FileType, PyFileSystem
 
 from .engines import Local
 from .files import found_in, opened, over
@@ -30,8 +31,8 @@ def open_delta(name: str, location: str) -> Local:
         path, version = f"{path}@{version}", ""
     shown, where = f"{name}: delta:{path}", expand(path)
     table = _delta(deltalake, shown, where)
-    if asked := expand(version):
-        table = _delta(deltalake, shown, where, _version(table, asked, shown))
+    if version:
+        table = _delta(deltalake, shown, where, _version(table, version, shown))
     mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
     features = {"columnMapping"} if mapped else set()  # of readers of version 2, which list no features
     if features := features | ({"columnMapping", "deletionVectors"} & {*(table.protocol().reader_features or ())}):
@@ -65,21 +66,47 @@ def _delta(deltalake, shown, where, version=None):
 
 def _version(table, asked, shown):
     """The version that is asked for by its number, or by a time at which it was the newest."""
-    commits = sorted((c["version"], c.get("inCommitTimestamp", c.get("timestamp"))) for c in table.history())
-    first, last = commits[0][0], table.version()
-    if re.fullmatch(r"\d+", asked):
-        if not first <= int(asked) <= last:
-            raise SkewkitError(f"{shown} was asked at version {asked}; there are versions {first} to {last}")
-        return int(asked)
-    when = moment(asked, f"{shown}@")
-    if undated := [v for v, written in commits if written is None]:
-        raise SkewkitError(f"{shown}: its log does not say when version {undated[0]} was written; give a version")
-    times = [(v, pd.Timestamp(written, unit="ms", tz="UTC")) for v, written in commits]
-    if not (then := [v for v, written in times if written <= when]):
+    from deltalake.fs import DeltaStorageHandler
+
+    number, asked = expand(asked), f"{shown} was asked at {asked}"
+    log = PyFileSystem(DeltaStorageHandler(table.table_uri))
+    names = [f.base_name for f in log.get_file_info(FileSelector("_delta_log"))]
+    last = table.version()
+    begins = [int(n[:20]) for n in names if re.match(r"0{20}\.json$|\d{20}\.checkpoint", n)]
+    first = min(begins, default=last)
+    if re.fullmatch(r"[0-9]+", number):
+        if not first <= int(number) <= last:
+            raise SkewkitError(f"{asked}; there are versions {first} to {last}")
+        return int(number)
+    try:
+        when = moment(number)
+    except SkewkitError:
+        when = None
+    if when is None:
         raise SkewkitError(
-            f"{shown} was asked as of {asked}; its first version there is, {first}, is of {times[0][1].isoformat()}"
+            f"{asked}, which is neither a version nor a time with its zone; write it like @12 or @2024-06-01T00:00:00Z"
         )
-    return max(then)
+    for version in range(last, first - 1, -1):
+        if (commit := _written(log, version)) is None:
+            raise SkewkitError(f"{asked}; its log does not say when version {version} was written; give a version")
+        if commit <= when:
+            return version
+    raise SkewkitError(f"{asked}; the first version, {first}, was written at {commit.isoformat()}; give a later time")
+
+
+def _written(log, version):
+    """When a version was written, by its own commit; None where that is gone or does not say.
+
+    deltalake's history counts commits from the newest, and gives the wrong version beyond one that says nothing.
+    """
+    try:
+        with log.open_input_file(f"_delta_log/{version:020d}.json") as file:
+            lines = [json.loads(line) for line in file.read().splitlines() if line.strip()]
+    except (OSError, ValueError):
+        return None
+    said = next((line["commitInfo"] for line in lines if "commitInfo" in line), {})
+    written = said.get("inCommitTimestamp", said.get("timestamp"))
+    return None if written is None else pd.Timestamp(written, unit="ms", tz="UTC")
 
 
 def open_dvc(name: str, location: str) -> Local:

@@ -66,7 +66,9 @@ MAY = {
     "contract": "column_rules columns engines names records",
     "beside": "records",
     "hashing": "records",
-    "locations": "engines names records",
+    "files": "columns engines names records",
+    "versions": "engines files names records",
+    "locations": "engines files records versions",
     "load": "beside contract evidence locations models names pairs records scope timeline",
     "plan": "history locations notebook records words",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
@@ -210,7 +212,9 @@ def test_every_dependency_is_used():
     text = "\n".join(p.read_text() for p in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
     for wanted in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
         name = re.split(r"[><=]", wanted)[0]
-        assert name in used_by_name or re.search(rf"^\s*(import|from) {module_of.get(name, name)}\b", text, re.M), name
+        assert name in used_by_name or re.search(
+            rf"^\s*(import|from) {module_of.get(name, name)}\b|optional\(\"{name}", text, re.M
+        ), name
 
 
 def test_the_import_table_in_contributing_is_this_one():
