@@ -53,12 +53,13 @@ def open_delta(name: str, location: str) -> Local:
 
 
 def _delta(deltalake, shown, where, version=None):
+    none = f"{shown} is no Delta table, as seen from the folder of the run; give the folder that holds _delta_log"
+    if "://" not in where and not os.path.isdir(os.path.join(where, "_delta_log")):
+        raise SkewkitError(none)  # older releases of deltalake would make the folder
     try:
         return deltalake.DeltaTable(where, version=version)
     except deltalake.exceptions.TableNotFoundError:
-        raise SkewkitError(
-            f"{shown} is no Delta table, as seen from the folder of the run; give the folder that holds _delta_log"
-        ) from None
+        raise SkewkitError(none) from None
     except Exception as e:
         at = "" if version is None else f" at version {version}"
         raise SkewkitError(f"{shown} cannot be read{at} ({type(e).__name__}); is its _delta_log whole?") from None
