@@ -122,7 +122,7 @@ def open_dvc(name: str, location: str) -> Local:
     path, rev = _parted(location.removeprefix("dvc:"))
     try:
         root = Repo.find_root()
-        store = api.DVCFileSystem(root, rev=expand(rev) or None, skip_instance_cache=True)  # a tag may have moved
+        store = api.DVCFileSystem(root, rev=expand(rev) or None)
         commit = f"@{store.repo.get_rev()}" if rev else ""
     except DvcException as e:
         raise SkewkitError(
