@@ -79,7 +79,7 @@ size: setup
 
 # Exact versions for every supported Python, from pyproject.toml.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test --extra cloud --extra delta --extra fast --extra onnx --extra spark pyproject.toml --output-file requirements.lock
 
 clean:
 	rm -rf .venv data runs

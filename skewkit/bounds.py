@@ -87,20 +87,31 @@ def alone(cell: int) -> tuple[float, float]:
     return 1.0, 1.0
 
 
-def cell_bounds(k, n, j, m, levels, counts_as=alone) -> tuple[float, float]:
+def slack(p, q, gap: float, later: float):
+    """By how much `relative` may be off where the shares come from sketches; shape of p and q.
+
+    A share between two values of a sketch is off by at most twice its gap.
+    """
+    least = np.maximum(p - 2 * gap, 0) + FEW
+    return 2 * (gap * (1 + relative(p, q)) + later) / least
+
+
+def cell_bounds(k, n, j, m, levels, counts_as=alone, off=0.0) -> tuple[float, float]:
     """Bounds of the largest `relative` change over cells, from k of n rows and j of m in each: shapes (cells,).
 
     ``levels`` share out the error level over the cells, shape (cells,). ``counts_as`` gives for a cell that is far off by
-    how much its rows on either side are fewer draws than others, for they may be of few entities.
+    how much its rows on either side are fewer draws than others, for they may be of few entities. ``off`` is what each
+    change may be off by for other reasons than chance (see `slack`), shape (cells,).
     """
+    off = np.broadcast_to(off, k.shape)
     t = np.array([surprise(x / 2) for x in levels.tolist()])
     p, q = k / n, j / m
     farthest = np.argsort(-_roughly(p, n, q, m, t), kind="stable")[:REFINED]
     low = 0.0
     for cell in farthest[_apart(p, n, q, m)[farthest] > t[farthest]]:
         fewer, later = counts_as(int(cell))
-        low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]))
-    return float(low), float(max(_relative_high(p, n, q, m, t).max(), relative(p, q).max()))
+        low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]) - off[cell])
+    return float(low), float((np.maximum(_relative_high(p, n, q, m, t), relative(p, q)) + off).max())
 
 
 def shape(k: np.ndarray, n: float, j: np.ndarray, m: float, level: float) -> tuple[float, float, float]:

@@ -119,7 +119,8 @@ def formats(d: Distribution, seed: int = 0) -> tuple[dict[str, int], int]:
     Numbers by how many decimals they have and whether 32 bits hold them; text by digits, case, blanks, commas and letters
     beyond ASCII.
     """
-    rows = _sample(d.n, seed)
+    # of a sketch, as many as it has values: they are a sample themselves
+    rows = _sample(d.n, seed) if not d.gap else np.linspace(0, d.n - 1, min(d.n, len(d.ordered))).astype(int)
     at, times = (rows, 1) if d.ends is None else np.unique(np.searchsorted(d.ends, rows, "right"), return_counts=True)
     values = d.ordered[at]
     times = np.broadcast_to(times, len(values))

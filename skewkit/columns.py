@@ -14,6 +14,7 @@ from .timeline import nanoseconds
 
 SOME = 1_000  # values that tell whether a column repeats itself
 REPEATED = 4  # rows a value, on average, from which distinct values are held alone
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 KINDS = ("boolean", "integer", "number", "text", "time", "naive time", "other")
 
 
@@ -150,7 +151,7 @@ def arrow_kind(t: pa.DataType) -> str:
         (pa.types.is_boolean, "boolean"),
         (pa.types.is_integer, "integer"),
         (lambda t: pa.types.is_floating(t) or pa.types.is_decimal(t), "number"),
-        (lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_null(t), "text"),
+        (lambda t: any(is_(t) for is_ in TEXTS), "text"),
         (lambda t: pa.types.is_timestamp(t) and t.tz is not None, "time"),
         (lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t), "naive time"),
     )

@@ -14,7 +14,9 @@ def arguments(parser) -> None:
     parser.epilog = CODES
     verbs = parser.add_subparsers(dest="verb", required=True)
     infer = verbs.add_parser("infer", help="write the contract that a training table fulfils, for you to edit")
-    infer.add_argument("training", help="a path or a glob of Parquet or CSV files")
+    infer.add_argument(
+        "training", help="a path, folder or glob of Parquet, CSV or Arrow files, or another location of the README"
+    )
     infer.add_argument("-o", "--out", default="contract.yaml", type=Path)
     infer.add_argument("--key", help="the column that names each request; it is unique")
     infer.add_argument("--features", default="", help="columns, like a,b; every column when not given")
@@ -22,7 +24,9 @@ def arguments(parser) -> None:
     review.add_argument("contract", type=Path)
     review.add_argument("--by", required=True, metavar="NAME", help="who answers for it")
     test = verbs.add_parser("test", help="test a table against a contract", epilog=CODES)
-    test.add_argument("table", help="a path or a glob of Parquet or CSV files")
+    test.add_argument(
+        "table", help="a path, folder or glob of Parquet, CSV or Arrow files, or another location of the README"
+    )
     test.add_argument("contract", type=Path)
 
 

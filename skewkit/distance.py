@@ -31,7 +31,10 @@ def apart(a, b) -> tuple[float, float, float]:
         return sweep(a.every, b.every)
     at, gap = gaps(a, b)
     gap = np.abs(gap)
-    area = float("nan") if at.dtype == object else float(np.cumsum(np.diff(at.astype(float)) * gap[:-1])[-1:].sum())
+    if at.dtype == object:
+        return float(gap.max()), at[gap.argmax()], float("nan")
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities
+        area = float(np.cumsum(np.diff(at.astype(float)) * gap[:-1])[-1:].sum())
     return float(gap.max()), at[gap.argmax()], area
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pyarrow.fs import FileSystem, LocalFileSystem
 
 from .columns import arrow_kind, digest, distribution_of, kind_of, plain, same
 from .distributions import Distribution, Glance
@@ -22,12 +24,17 @@ KEPT = 1 << 25  # values of a frame, at most, for its sorted columns to be kept
 SOME = 1_000  # rows of a column that tell whether it may be another's twin
 
 
+def _kind_of_error(error: Exception, columns: list[str]) -> str:
+    return type(error).__name__
+
+
 @dataclass(frozen=True, eq=False)
 class Local:
     """A pandas frame, or a pyarrow dataset of which one column is read at a time.
 
     ``keep`` are the rows that count, shape (rows of the source,) and bool; ``names`` maps a column's name here to its
-    name in the source; ``zone`` is the declared zone of a naive time column.
+    name in the source; ``zone`` is the declared zone of a naive time column. ``files`` lie in ``filesystem``; ``explain``
+    says of an error in reading some columns which file it was and what to do.
     """
 
     source: pd.DataFrame | ds.Dataset
@@ -38,6 +45,8 @@ class Local:
     names: Mapping[str, str] = field(default_factory=dict)
     zone: str = ""
     keep: np.ndarray | None = None
+    filesystem: FileSystem = field(default_factory=LocalFileSystem, repr=False)
+    explain: Callable[[Exception, list[str]], str] = field(default=_kind_of_error, repr=False)
     memo: dict = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -51,10 +60,45 @@ class Local:
     def at_hand(self) -> Local:
         return self
 
+    def renamed(self, names: Mapping[str, str]) -> Local:
+        """The table with some columns called otherwise: ours to theirs."""
+        return replace(self, names=names)
+
+    def where(self, chosen: np.ndarray) -> Local:
+        """The table with some of the rows that count; ``chosen`` has shape (len(table),)."""
+        keep = np.ones(len(chosen), bool) if self.keep is None else self.keep.copy()
+        keep[keep] = chosen
+        return replace(self, keep=keep, memo={})
+
+    def between(self, since, until) -> Local:
+        """The rows whose time is at or after ``since`` and before ``until``; None: any that is there."""
+        times = self.column(self.roles.time)
+        after = times.notna() if since is None else times >= since
+        return self.where((after & (times.notna() if until is None else times < until)).to_numpy(bool))
+
+    def beside(self, kept: Local, whole: Local) -> Local:
+        """The rows but for those whose key is in a whole table and was not kept of it."""
+        key = self.roles.key
+        lost = whole.column(key)[~kept.keep]
+        return self.where(~self.column(key).isin(lost).to_numpy(bool))
+
+    def span(self) -> tuple:
+        """The first and the last time."""
+        times = self.column(self.roles.time)
+        return times.min(), times.max()
+
+    def sampled(self, share: float) -> Local:
+        """About a share of the rows, chosen by a hash of their key, or of their number where there is none."""
+        key = self.roles.key
+        keys = self.column(key) if key in self.columns else pd.Series(np.arange(len(self)))
+        return self.where(coin(keys, "sample") < share)
+
     def __len__(self):
         if self.keep is not None:
             return int(self.keep.sum())
-        return len(self.source) if isinstance(self.source, pd.DataFrame) else self.source.count_rows()
+        if isinstance(self.source, pd.DataFrame):
+            return len(self.source)
+        return _asked(self, [], lambda source: source.count_rows())
 
     def kinds(self) -> dict[str, str]:
         """Each column's kind, one of KINDS, in the table's order."""
@@ -81,7 +125,7 @@ class Local:
         if isinstance(self.source, pd.DataFrame):
             series = self.source[theirs]
         else:
-            series = _series(_read(self, [theirs]).column(0))
+            series = _asked(self, [theirs], lambda source: _series(source.to_table(columns=[theirs]).column(0)))
         if self.keep is not None:
             series = series[self.keep].reset_index(drop=True)
         series = series if series.name == name else series.rename(name)
@@ -172,7 +216,7 @@ class Local:
         """A hash of the files' bytes, or of the frame's values."""
         digest = hashlib.sha256()
         for f in self.files:
-            with open(f, "rb") as handle:
+            with self.filesystem.open_input_file(os.fspath(f)) as handle:
                 while block := handle.read(1 << 20):
                     digest.update(block)
         if not self.files:
@@ -194,12 +238,14 @@ def _some(rows):
     return np.unique(np.linspace(0, rows - 1, SOME).astype(int)) if rows else np.arange(0)
 
 
-def _read(table: Local, names):
+def _asked(table: Local, columns, ask):
+    """What a dataset answers; an error names the columns and the file, and never what it holds."""
     try:
-        return table.source.to_table(columns=names)
-    except (pa.ArrowException, OSError) as e:
+        return ask(table.source)
+    except (pa.ArrowException, OSError, ValueError) as e:
+        what = f"column {', '.join(columns)}" if columns else "the rows"
         raise SkewkitError(
-            f"{table.name}: cannot read column {', '.join(names)} of {table.uri}: {type(e).__name__}"
+            f"{table.name}: cannot read {what} of {table.uri or 'what was given'}: {table.explain(e, columns)}"
         ) from None
 
 

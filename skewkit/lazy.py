@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .distributions import Distribution, Glance
@@ -20,8 +21,8 @@ from .engines import Local
 from .records import Roles, SkewkitError
 
 ROWS = 200_000  # about so many are pulled, by a hash of their key, for what is asked of rows
-POINTS = 2_000  # quantiles of a sketched column
-BLOCK = 20  # columns sketched in one query
+POINTS = 4_000  # quantiles of a sketched column
+BLOCK = 10  # columns sketched in one query
 VALUES = 10_000  # of a column, at most, to be counted one by one in an engine that sketches
 SKETCHED = {"pyspark": 1e-4}  # engines, and the rank error of their quantiles: Spark's is 1 / accuracy, of 10,000
 WHOLE = 1_000_000  # a hash is taken modulo this
@@ -67,12 +68,13 @@ class Lazy:
 
     @cached_property
     def _kinds(self):
-        return {c: self._kind(c, t) for c, t in self.source.schema().items()}
+        naive = _naive_in_spark(self.source) if self.engine == "pyspark" else None
+        return {c: self._kind(c, t, naive) for c, t in self.source.schema().items()}
 
-    def _kind(self, name, t):
+    def _kind(self, name, t, naive):
         if t.is_timestamp():
-            # Spark's are moments; a naive one is declared to be in a zone only where it is the request's own
-            moment = t.timezone or self.engine == "pyspark" or (self.zone and name == self.roles.time)
+            declared = self.zone and name == self.roles.time
+            moment = (t.timezone or declared) if naive is None else name not in naive
             return "time" if moment else "naive time"
         tests = (
             (t.is_boolean, "boolean"),
@@ -93,6 +95,30 @@ class Lazy:
         """The rows that an Ibis expression is true of."""
         return replace(self, source=self.source.filter(rows), memo={})
 
+    def between(self, since, until) -> Lazy:
+        """The rows whose time is at or after ``since`` and before ``until``; None: any that is there."""
+        time = self.source[self.roles.time]
+        rows = time.notnull()
+        for bound, keeps in ((since, lambda b: time >= b), (until, lambda b: time < b)):
+            if bound is not None:
+                rows = rows & keeps(bound.tz_convert(None) if not time.type().timezone else bound)
+        return self.where(rows)
+
+    def beside(self, kept: Lazy, whole: Lazy) -> Lazy:
+        """The rows but for those whose key is in a whole table and was not kept of it."""
+        key = self.roles.key
+        lost = whole.source.select(key).anti_join(kept.source.select(key), key)
+        return replace(self, source=self.source.anti_join(lost, key), memo={})
+
+    def span(self) -> tuple:
+        """The first and the last time."""
+        time = self.source[self.roles.time]
+        return tuple(self._ask(self.source.aggregate(first=time.min(), last=time.max())).to_pylist()[0].values())
+
+    def sampled(self, share: float) -> Local:
+        """About a share of the rows, by a hash of their key, read into memory."""
+        return self.pulled(None, share, self.roles.key if self.roles.key in self.columns else None)
+
     def pulled(self, columns=None, share: float = 1.0, by: str | None = None) -> Local:
         """Columns (all when not given) as a table in memory, of every row, or of a share of them by a hash of a column.
 
@@ -104,7 +130,7 @@ class Lazy:
             rows = rows.order_by(key)
         found = self._ask(rows.select(*(self.columns if columns is None else columns)))
         if self.engine == "pyspark":
-            found = _with_zones(found)
+            found = _with_zones(found, self)
         return Local(ds.dataset(found), self.roles, self.name, self.uri, zone=self.zone)
 
     def _hash(self, by=None):
@@ -134,7 +160,9 @@ class Lazy:
             self._sketch(name, age)
         found = self.memo[name, age] if self.engine in SKETCHED else self._exact(name, age)
         if not age:
-            self.memo["glance", name] = Glance(found.n, found.nulls, found.constant and not (found.n and found.nulls), b"")
+            self.memo["glance", name] = Glance(
+                found.n, found.nulls, found.constant and not (found.n and found.nulls), b""
+            )
         return found
 
     def _exact(self, name, age):
@@ -185,7 +213,9 @@ class Lazy:
             return query.to_pyarrow()
         except Exception as e:  # every engine has errors of its own
             why = str(e).strip().splitlines()[0][:200] if str(e).strip() else ""
-            raise SkewkitError(f"{self.name}: {self.uri or self.engine} did not answer ({type(e).__name__}: {why})") from e
+            raise SkewkitError(
+                f"{self.name}: {self.uri or self.engine} did not answer ({type(e).__name__}: {why})"
+            ) from e
 
     def _counted(self, name):
         """A column's distribution from the rows of each of its values."""
@@ -244,13 +274,27 @@ class Lazy:
         return Distribution(kind, values[final], ends[final], n, rows - n, self.gap)
 
 
+def _naive_in_spark(source):
+    """The columns whose times have no zone; Ibis gives them the type of those that are moments."""
+    import ibis
+    from pyspark.sql import SparkSession, types
+
+    columns = SparkSession.getActiveSession().sql(str(ibis.to_sql(source, dialect="pyspark"))).schema
+    return {c.name for c in columns if isinstance(c.dataType, types.TimestampNTZType)}
+
+
 def _micros(time):
-    return time.epoch_seconds().cast("int64") * 1_000_000 + time.microsecond().cast("int64")
+    """Microseconds since 1970, in Spark."""
+    import ibis
+
+    @ibis.udf.scalar.builtin(name="unix_micros", signature=(("timestamp('UTC')",), "int64"))
+    def micros(time): ...
+
+    return micros(time.cast("timestamp('UTC')"))
 
 
-def _with_zones(table):
-    """Spark's moments, in UTC, as such."""
-    import pyarrow as pa
-
-    kinds = [pa.timestamp("us", "UTC") if pa.types.is_timestamp(f.type) else f.type for f in table.schema]
-    return table.cast(pa.schema(list(zip(table.schema.names, kinds, strict=True))))
+def _with_zones(found, table):
+    """What was read from Spark, with its moments in UTC as such."""
+    kinds = table.kinds()
+    types = [pa.timestamp("us", "UTC") if kinds[f.name] == "time" else f.type for f in found.schema]
+    return found.cast(pa.schema(list(zip(found.schema.names, types, strict=True))))

@@ -37,7 +37,11 @@ class LazyPairs:
         self.missing, self.extra = (self._without(keys[i], counted[1 - i], self.tables[i]) for i in (0, 1))
         alone = [c.filter(c.rows == 1).select("key") for c in counted]
         self._alone = alone[0].semi_join(alone[1], "key")
-        self.n = before._length if False else int(before._ask(self._alone.aggregate(rows=self._alone.count()))["rows"][0].as_py())
+        self.n = (
+            before._length
+            if False
+            else int(before._ask(self._alone.aggregate(rows=self._alone.count()))["rows"][0].as_py())
+        )
         if not self.n:
             raise SkewkitError(
                 f"no key of {after.name} stands alone and is in {before.name}: {max(self.duplicates)} rows share their key "

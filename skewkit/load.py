@@ -7,18 +7,16 @@ from dataclasses import replace
 from inspect import signature
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from . import beside
 from .contract import Contract, read_contract
 from .evidence import SHOWS
+from .joins import paired
 from .locations import Source, open_table
 from .models import scorer
 from .names import function
-from .pairs import Pairs
 from .records import TASKS, Case, Roles, SkewkitError, moment
-from .scope import coin
 from .timeline import zone
 
 COSTS = ("false_positive", "false_negative", "amount")
@@ -54,8 +52,9 @@ def compare(
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
-    Each table is a frame, a path, a list of paths, or a glob of Parquet or CSV files; ``${NAME}`` in a path is read from
-    the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
+    Each table is a pandas or polars frame, an Arrow table, dataset or stream, or a location: a path, a list of paths, a
+    folder or a glob of Parquet, CSV or Arrow files, here or in an object store (``s3://bucket/*.parquet``),
+    ``delta:PATH@VERSION`` or ``dvc:PATH@REV``; ``${NAME}`` in it is read from the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
     ``replay`` is a function (or its dotted name) that takes the logged requests as a frame and returns one with the key
     and the features. ``model`` likewise takes a frame of the features and returns scores: shape (n,), or for multiclass
     a frame with a column a class. It may also be a fitted model, or the path of a file: .skops, whose types beyond
@@ -111,7 +110,7 @@ def compare(
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
         beside.refuse(tables, roles, as_of, lineage)
-    pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
+    pairs = paired(tables["replayed"], tables["served"]) if "replayed" in tables else None
     given = {"contract": agreed or None, "evidence": evidence, "freshness": log, "as_of": as_of, "lineage": lineage}
     return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs, **given)
 
@@ -150,7 +149,7 @@ def _renamed(table, rename, tables):
     names = {mine: theirs for theirs, mine in rename.items() if theirs in table.columns}
     if twice := [mine for mine in names if mine in table.columns and mine not in rename]:
         raise SkewkitError(f"rename: {table.name} has a column {', '.join(twice)} already; choose another name")
-    return replace(table, names=names)
+    return table.renamed(names) if names else table
 
 
 def _features(training, roles, cost, beside):
@@ -174,6 +173,11 @@ def _log(source, rename, served):
 
 def _replayed(served, replay):
     """The table that a team's own function makes of the logged requests."""
+    if served.at_hand is not served:
+        raise SkewkitError(
+            f"replay={replay} takes the requests as a frame, and served stays in {served.engine}; give sample=, how many of "
+            f"them to read into memory, or replayed=, a table there"
+        )
     recompute, requests = function(replay, "replay"), served.frame()
     try:
         frame = recompute(requests.copy())
@@ -229,20 +233,11 @@ def _between(tables, since, until):
         raise SkewkitError("since or until was given without time=; name the column of the requests' time")
     cut = {n: t for n, t in tables.items() if n == "training"}
     for n in (n for n in ("served", "replayed") if n in tables):
-        table = tables[n]
-        if time in table.columns:
-            times = table.column(time)
-            keep = (times.notna() if since is None else times >= since) & (
-                times.notna() if until is None else times < until
-            )
-        else:
-            key = table.roles.key
-            outside = tables["served"].column(key)[~cut["served"].keep]
-            keep = ~table.column(key).isin(outside)
-        if not keep.any():
-            span = f"{times.min()} to {times.max()}"
-            raise SkewkitError(f"{n} has no row since {since} until {until}; its times run from {span}")
-        cut[n] = replace(table, keep=keep.to_numpy(bool))
+        there = time in tables[n].columns
+        cut[n] = tables[n].between(since, until) if there else tables[n].beside(cut["served"], tables["served"])
+        if not len(cut[n]):
+            span = f"; its times run from {' to '.join(map(str, tables[n].span()))}" if there else ""
+            raise SkewkitError(f"{n} has no row since {since} until {until}{span}")
     return cut
 
 
@@ -255,13 +250,8 @@ def _sampled(tables, sample):
     share = {n: sample / len(t) for n, t in tables.items()}
     if "replayed" in tables:
         share["replayed"] = share["served"]
-    kept = {}
-    for n, t in tables.items():
-        keys = t.column(t.roles.key) if t.roles.key in t.columns else pd.Series(np.arange(len(t)))
-        chosen = coin(keys, "sample") < share[n]
-        keep = t.keep.copy() if t.keep is not None else np.ones(len(t), bool)
-        keep[keep] = chosen
-        if not chosen.any():
-            raise SkewkitError(f"sample={sample} leaves no row of {n}, which has {len(t)}; ask for more")
-        kept[n] = replace(t, keep=keep)
+    kept = {n: t.sampled(share[n]) for n, t in tables.items()}
+    for n, t in kept.items():
+        if not len(t):
+            raise SkewkitError(f"sample={sample} leaves no row of {n}, which has {len(tables[n])}; ask for more")
     return kept

@@ -1,65 +1,95 @@
-"""A frame, a path, a list of paths or a glob becomes a Table: its schema is read, and its rows are not."""
+"""A frame, an Arrow table, files, a version of a table or a database's becomes a Table: its rows are not read."""
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from .databases import is_database, is_ibis, open_database, open_ibis
 from .engines import Local
-from .names import expand
+from .files import find, once, opened
+from .lazy import Lazy
 from .records import SkewkitError
+from .versions import open_delta, open_dvc
 
-FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
-
-Source = str | os.PathLike | Sequence[str] | pd.DataFrame
+Source = str | os.PathLike | Sequence[str] | pd.DataFrame | pa.Table | ds.Dataset | pa.RecordBatchReader | Any
 
 
-def open_table(name: str, source: Source) -> Local:
-    """A table over a frame or files, its schema read and its rows not."""
-    if isinstance(source, pd.DataFrame):
-        if not source.columns.is_unique:
-            twice = sorted(set(source.columns[source.columns.duplicated()]))
-            raise SkewkitError(f"{name}: column {', '.join(twice)} is there twice; name each column once")
-        return Local(source.reset_index(drop=True), name=name, uri=None)
-    if isinstance(source, (str, os.PathLike)):
-        source = [os.fspath(source)] if source else []
-    if (
-        not isinstance(source, Sequence)
-        or not source
-        or not all(isinstance(s, (str, os.PathLike)) and s for s in source)
-    ):
-        raise SkewkitError(f"{name}={source!r} was given; give a frame, a path, a list of paths, or a glob")
-    shown = ", ".join(map(os.fspath, source))
-    files = [f for s in source for f in _files(name, os.fspath(s))]
-    kinds = {FORMATS.get(Path(f).suffix.lower()) for f in files}
-    if None in kinds or len(kinds) > 1:
-        raise SkewkitError(
-            f"{name}: {shown} holds files of {', '.join(sorted({Path(f).suffix or 'no suffix' for f in files}))}; "
-            f"give Parquet (.parquet) or CSV (.csv) files, of one kind"
-        )
+def open_table(name: str, source: Source) -> Local | Lazy:
+    """A table over a frame, an Arrow table or files, its schema read and its rows not; for what it may be see the README.
+
+    A text is a path, a folder, a glob, ``scheme://bucket/path``, ``delta:PATH@VERSION``, ``dvc:PATH@REV``, or a database's
+    ``SCHEME://...#TABLE``, with a query in place of the table; an Ibis table stays in its engine. Raises
+    SkewkitError, naming the file and the column, for what cannot be read as one table; nothing is changed.
+    """
+    if isinstance(source, os.PathLike):
+        source = os.fspath(source)
+    if _paths(source) and not isinstance(source, str) and len(source) == 1:
+        source = os.fspath(source[0])
+    for fits, opens in OPENERS:
+        if fits(source):
+            return opens(name, source)
+    shown = repr(source) if isinstance(source, (str, bytes, Sequence, int, float)) else f"a {type(source).__name__}"
+    raise SkewkitError(
+        f"{name}={shown} was given; give a frame, a path, a list of paths, a glob, or an Arrow table or dataset"
+    )
+
+
+def _frame(name, frame):
+    once(name, frame.columns)
+    return Local(frame.reset_index(drop=True), name=name, uri=None)
+
+
+def _lazy(name, frame):
+    raise SkewkitError(f"{name} is a LazyFrame, which holds no rows yet; collect it, or give the file it scans")
+
+
+def _arrow(name, source):
+    """What Arrow's interface gives; a stream is read whole, for it can be read but once."""
     try:
-        data = ds.dataset(files, format=kinds.pop())
-    except (pa.ArrowException, OSError) as e:
+        data = source if isinstance(source, ds.Dataset) else ds.dataset(pa.table(source))
+    except Exception as e:  # whatever stands behind the interface
         raise SkewkitError(
-            f"{name}: {shown} cannot be read ({type(e).__name__}); is it a whole file of its kind?"
+            f"{name} is a {type(source).__name__} that Arrow cannot read as a table ({type(e).__name__}); "
+            f"give a table with columns"
         ) from None
-    return Local(data, name=name, uri=shown, files=tuple(files))
-
-
-def _files(name, location):
-    """The files at a path or glob, in order of their names."""
-    path = expand(location)
-    if Path(path).is_dir():
-        path = os.path.join(path, "**", "*.parquet")
-    found = sorted(f for f in glob.glob(path, recursive=True) if Path(f).is_file())
-    if not found:
+    once(name, data.schema.names)
+    if isinstance(source, pa.RecordBatchReader) and not data.count_rows():
         raise SkewkitError(
-            f"{name}: there is no file at {location}, as seen from the folder of the run; check the path"
+            f"{name}: the stream has no rows, or was read before; give the table that reader.read_all() gives"
         )
-    return found
+    return Local(data, name=name, uri=None)
+
+
+def _files(name, source):
+    locations = [source] if isinstance(source, str) else list(map(os.fspath, source))
+    if alone := [s for s in locations if s.startswith(("delta:", "dvc:"))]:
+        raise SkewkitError(f"{name}: {alone[0]} is a table by itself; give it alone, and not in a list")
+    return opened(name, find(name, locations), ", ".join(locations))
+
+
+def _begins(prefix):
+    return lambda source: isinstance(source, str) and source.startswith(prefix)
+
+
+def _paths(source):
+    texts = [source] if isinstance(source, str) else source
+    return isinstance(texts, Sequence) and bool(texts) and all(isinstance(t, (str, os.PathLike)) and t for t in texts)
+
+
+# What a source is, and what opens it; the first that fits does. An Ibis table speaks Arrow as well: it would come whole.
+OPENERS = (
+    (lambda source: isinstance(source, pd.DataFrame), _frame),
+    (is_ibis, open_ibis),
+    (is_database, open_database),
+    (lambda source: type(source).__name__ == "LazyFrame", _lazy),
+    (lambda source: isinstance(source, ds.Dataset) or hasattr(source, "__arrow_c_stream__"), _arrow),
+    (_begins("delta:"), open_delta),
+    (_begins("dvc:"), open_dvc),
+    (_paths, _files),
+)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .columns import kind_of
-from .names import dotted, expand, function
+from .names import dotted, expand, function, optional
 from .records import SkewkitError
 
 FILES = (".skops", ".onnx")
@@ -162,12 +162,7 @@ def _as_fitted(model, features, shown):
 
 def _onnx(data, task, shown):
     """The score of a model in ONNX, by onnxruntime."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise SkewkitError(
-            f"{shown} is scored by onnxruntime, which is not installed here; pip install 'skewkit[onnx]'"
-        ) from None
+    onnxruntime = optional("onnxruntime", "onnx", f"{shown} is scored")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone; they are raised as well
     try:

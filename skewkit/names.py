@@ -1,4 +1,4 @@
-"""What a text can name: a location, perhaps with ${NAME} in it, or a Python function."""
+"""What a text can name: a location, perhaps with ${NAME} in it, a Python function, or a library that may be absent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 from collections.abc import Callable
+from types import ModuleType
 
 from .records import SkewkitError
 
@@ -36,3 +37,14 @@ def function(named: str | Callable | None, what: str) -> Callable | None:
     if not callable(found):
         raise SkewkitError(f"{what}={named!r} is a {type(found).__name__}; give the dotted name of a function")
     return found
+
+
+def optional(module: str, extra: str, what: str) -> ModuleType:
+    """A library of one of skewkit's extras, imported here, where it is used; ``what`` it does, for the error without it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        library = module.partition(".")[0]
+        raise SkewkitError(
+            f"{what} by {library}, which is not installed here; pip install 'skewkit[{extra}]'"
+        ) from None

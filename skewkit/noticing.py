@@ -11,7 +11,6 @@ from .pairs import Pairs
 from .pipeline import check
 from .policy import Policy
 from .records import Case, Verdict
-from .segments import only_rows
 
 FEWEST = 100  # requests: where looking begins; from there they double
 
@@ -92,7 +91,7 @@ class Watch:
 
 def only(case: Case, keep: np.ndarray) -> Case:
     """The case with some of its requests: ``keep`` has shape (requests,)."""
-    tables = {n: only_rows(t, keep) for n, t in case.tables.items() if n != "training"}
+    tables = {n: t.where(keep) for n, t in case.tables.items() if n != "training"}
     pairs = Pairs(tables["replayed"], tables["served"]) if "replayed" in tables else None
     return replace(case, **tables, pairs=pairs)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -67,10 +69,23 @@ class Pairs:
             self.memo[name, tolerance] = Agreement(self.n, int(differ.sum()), np.packbits(differ))
         return self.memo[name, tolerance]
 
-    def at(self, name: str, row: int):
-        """The value of a column in one pair: the served one, where both sides have it."""
-        side = 1 if name in self.tables[1].columns else 0
-        return self.tables[side].column(name).iloc[(self.before, self.after)[side][row]]
+    def compare(self, tolerances: Mapping[str, Tolerance]) -> int:
+        """How many pairs differ in any of these features."""
+        anywhere = np.zeros(self.n, bool)
+        for name, tolerance in tolerances.items():
+            anywhere |= self.agreement(name, tolerance).rows
+        return int(anywhere.sum())
+
+    def mismatches(self, name: str, tolerance: Tolerance, columns=()) -> pd.DataFrame:
+        """The pairs that differ: ``replayed``, ``served`` and columns, as served where both sides have them."""
+        rows = self.agreement(name, tolerance).rows
+        found = dict(zip(("replayed", "served"), (side[rows] for side in self.columns(name)), strict=True))
+        for c in columns:
+            side = 1 if c in self.tables[1].columns else 0
+            found[c] = (
+                self.tables[side].column(c).take((self.before, self.after)[side][rows]).set_axis(found["served"].index)
+            )
+        return pd.DataFrame(found)
 
     def frames(self, columns, n: int | None = None, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
         """The columns that each side has, row against row, or about ``n`` of those pairs."""

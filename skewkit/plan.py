@@ -39,7 +39,7 @@ def plan(name: str, files: list[str], pairs: list[tuple[str, str]], runs: Path) 
         except SkewkitError as e:
             yield f"{role}: cannot be read. {e}"
             continue
-        size = sum(Path(f).stat().st_size for f in table.files) / 1e6
+        size = sum(f.size or 0 for f in table.filesystem.get_file_info(list(table.files))) / 1e6
         rows, columns = len(table), len(table.columns)
         cells += rows * columns
         yield f"{role}: {rows:,} rows, {columns} columns, {several(len(table.files), 'file')}, {size:,.1f} MB"

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .engines import Local
 from .pairs import Pairs
 from .records import Case, NotRun
 
@@ -52,15 +51,8 @@ def _tables(case, column, value):
         inside, elsewhere = keys[rows[told]], keys[~rows[told]]
         own = rows.get(other, np.zeros(len(others), bool))
         rows[other] = (others.isin(inside) | (own & ~others.isin(elsewhere))).to_numpy(bool)
-    return {n: only_rows(t, rows[n]) for n, t in case.tables.items()}
+    return {n: t.where(rows[n]) for n, t in case.tables.items()}
 
 
 def _where(table, column, value):
     return (table.column(column) == value).fillna(False).to_numpy(bool)
-
-
-def only_rows(table: Local, chosen: np.ndarray) -> Local:
-    """The table with some of the rows that count; ``chosen`` has shape (len(table),)."""
-    keep = np.ones(len(chosen), bool) if table.keep is None else table.keep.copy()
-    keep[keep] = chosen
-    return replace(table, keep=keep, memo={})

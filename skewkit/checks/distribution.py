@@ -190,11 +190,16 @@ class _Comparison:
         a, b = self.a.n, self.b.n
         shared = cells(self.a, self.b, self.categories, pooled=True)
         p, q = shared.counts(self.a), shared.counts(self.b)
+        both = (self.a, p / a), (self.b, q / b)
         value = bounds.shape(p, a, q, b, self.level)[0]
+
+        # each share is off by at most twice its sketch's gap, and its square root by no more than the root of that
+        off = sum(2 * float(np.minimum(2 * d.gap, 4 * d.gap**2 / np.maximum(s, 1e-12)).sum()) ** 0.5 for d, s in both)
 
         def between(times):
             x, y = times / self.fewest[0], times / self.fewest[1]
-            return bounds.shape(x * p, x * a, y * q, y * b, self.level)[1:]
+            low, high = bounds.shape(x * p, x * a, y * q, y * b, self.level)[1:]
+            return max(0.0, low - off), high + off
 
         def detail():
             return self._farthest((np.sqrt(q / b) - np.sqrt(p / a)) ** 2, p / a, q / b, self._names(shared, p, q))
@@ -210,7 +215,8 @@ class _Comparison:
         def counts_as(cell):
             return self._fewer_where(lambda values, present: shared.index(values) == cell, self.fewer)
 
-        return self._off("cells", p, self.a.n, q, self.b.n, levels, self._names(shared, p, q), counts_as)
+        off = bounds.slack(p / self.a.n, q / self.b.n, self.a.gap, self.b.gap)
+        return self._off("cells", p, self.a.n, q, self.b.n, levels, lambda: self._names(shared, p, q), counts_as, off)
 
     def _formats(self):
         (was, n), (now, m) = self.before.formats(), self.after.formats()
@@ -220,17 +226,17 @@ class _Comparison:
         def counts_as(cell):
             return self._fewer_where(lambda values, present: written(values, kind)[names[cell]], self.fewer)
 
-        return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), names, counts_as)
+        return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), lambda: names, counts_as)
 
-    def _off(self, statistic, p, n, q, m, levels, names, counts_as):
+    def _off(self, statistic, p, n, q, m, levels, names, counts_as, off=0.0):
         value = bounds.relative(p / n, q / m)
 
         def between(times):
             x, y = times / self.fewer[0], times / self.fewer[1]
-            return bounds.cell_bounds(x * p, x * n, y * q, y * m, levels, counts_as)
+            return bounds.cell_bounds(x * p, x * n, y * q, y * m, levels, counts_as, off)
 
         def detail():
-            return self._farthest(value, p / n, q / m, names)
+            return self._farthest(value, p / n, q / m, names())
 
         rows = min(self.a.n, self.b.n)
         return self._judged(statistic, float(value.max()), "share of a share", rows, between, detail)

@@ -50,22 +50,18 @@ def _compare(change, pairs, case, policy):
     yield share("extra_keys", pairs.extra, len(after))
     yield share("duplicate_keys", max(pairs.duplicates), max(len(before), len(after)))
     yield share("null_keys", max(pairs.nulls), max(len(before), len(after)))
-    broken = compared = 0
-    anywhere = np.zeros(pairs.n, bool)
-    for f in case.roles.features:
-        if f in before.columns and f in after.columns:
-            agreement = pairs.agreement(f, policy.near(f))
-            rows = agreement.rows
-            anywhere |= rows
-            yield share(
-                "differ", agreement.differ, agreement.n, f, _worst(pairs, f, rows, case) if rows.any() else None
-            )
-            compared += 1
-            broken += share_bounds(agreement.differ, agreement.n, level)[0] > policy.fleet
-    if compared:
-        yield Finding("parity", change, None, "fleet", broken / compared, "share of features", compared)
-    if compared and change == "skew":
-        yield _certified(int(anywhere.sum()), pairs.n, level, policy.alpha)
+    near = {f: policy.near(f) for f in case.roles.features if f in before.columns and f in after.columns}
+    if not near:
+        return
+    anywhere, broken = pairs.compare(near), 0
+    for f, tolerance in near.items():
+        agreement = pairs.agreement(f, tolerance)
+        worst = _worst(pairs, f, tolerance, case) if agreement.differ else None
+        yield share("differ", agreement.differ, agreement.n, f, worst)
+        broken += share_bounds(agreement.differ, agreement.n, level)[0] > policy.fleet
+    yield Finding("parity", change, None, "fleet", broken / len(near), "share of features", len(near))
+    if change == "skew":
+        yield _certified(anywhere, pairs.n, level, policy.alpha)
 
 
 def _bounds(k, n, level, times):
@@ -81,29 +77,40 @@ def _certified(k, n, level, alpha):
     return Finding("parity", "skew", None, "certified", k / n, "share of rows", n, *bounds(1), grown=bounds)
 
 
-def _worst(pairs, feature, rows, case):
+def _worst(pairs, feature, tolerance, case):
     """Numbers: the rows farthest apart. Else: which value became which, the most frequent first."""
     if case.evidence == "counts":
         return None
-    before, after = (side[rows] for side in pairs.columns(feature))
+    key = [case.roles.key] if case.evidence == "rows" else []
+    time = [case.roles.time] if case.roles.time in pairs.tables[1].columns else []
+    off = pairs.mismatches(feature, tolerance, [c for c in (*key, *time) if c != feature])
+    before, after = off["replayed"], off["served"]
     if all(side.dtype.kind == "f" for side in (before, after)):
-        apart = (after.astype(float) - before.astype(float)).abs().fillna(np.inf)
-        worst = apart.sort_values(ascending=False, kind="stable").index[:WORST]
-        return tuple(_row(pairs, before[i], after[i], i, case) for i in worst)
-    both = pd.DataFrame({"replayed": before.astype(object), "served": after.astype(object)}).map(_plain)
-    counted = both.value_counts(dropna=False, sort=False).sort_values(ascending=False, kind="stable").head(WORST)
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = (after.astype(float) - before.astype(float)).abs().fillna(np.inf)
+        farthest = off.loc[apart.nlargest(WORST).index]
+        return tuple(_row(row, key, time, case) for row in farthest.to_dict("records"))
+    (was, values), (now, others) = (
+        pd.factorize(s.astype(object).map(_plain), use_na_sentinel=False) for s in (before, after)
+    )
+    both, counts = np.unique(was * len(others) + now, return_counts=True)
+    often = np.argsort(-counts, kind="stable")[:WORST]
     return tuple(
-        {"replayed": shown(a, case.evidence, n), "served": shown(b, case.evidence, n), "rows": int(n)}
-        for (a, b), n in counted.items()
+        {
+            "replayed": shown(values[i // len(others)], case.evidence, n),
+            "served": shown(others[i % len(others)], case.evidence, n),
+            "rows": n,
+        }
+        for i, n in zip(both[often].tolist(), counts[often].tolist(), strict=True)
     )
 
 
-def _row(pairs, before, after, i, case):
-    found = {"replayed": shown(before, case.evidence), "served": shown(after, case.evidence)}
-    if case.evidence == "rows":
-        found["key"] = shown(pairs.at(case.roles.key, i), "rows")
-    if case.roles.time in pairs.tables[1].columns:
-        found["time"] = str(pairs.at(case.roles.time, i))
+def _row(row, key, time, case):
+    found = {side: shown(row[side], case.evidence) for side in ("replayed", "served")}
+    if key:
+        found["key"] = shown(row.get(key[0]), "rows")
+    if time:
+        found["time"] = str(row.get(time[0]))
     return found
 
 

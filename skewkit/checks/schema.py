@@ -41,7 +41,7 @@ def schema(case: Case, policy):
         yield Finding("schema", change, None, "new", float(len(new)), "features", n, detail=detail)
         order = [[c for c in t.columns if c in case.roles.features and c in was and c in now] for t in (before, after)]
         yield _fact(change, None, "reordered", order[0] != order[1], n)
-    yield from contract(case, policy)
+    yield from contract(case.at_hand, policy)
 
 
 def _plain(kind):

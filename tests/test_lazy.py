@@ -1,0 +1,183 @@
+"""Tables that an engine holds answer as the same tables do in memory: DuckDB exactly, Spark within its stated error."""
+
+import os
+import shutil
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+import skewkit as sk
+from skewkit import distance, lazy
+from skewkit.engines import Local
+from skewkit.joins import paired
+from skewkit.records import Roles, SkewkitError, Tolerance
+
+N = 6_000
+ROLES = Roles("key", "user", "asked", features=("x", "few", "whole", "text", "flag", "seen", "gone"))
+
+
+def table(seed=0, shift=0.0):
+    """Every kind of column, with nulls, infinities, ties and an age."""
+    r = np.random.default_rng(seed)
+    asked = pd.Timestamp("2024-03-01", tz="UTC") + pd.to_timedelta(np.arange(N) * 977, unit="s")
+    frame = pd.DataFrame(
+        {
+            "key": np.arange(N) + 10**6,
+            "user": r.integers(0, 900, N),
+            "asked": asked,
+            "x": r.standard_normal(N) + shift,
+            "few": r.choice([0.5, 1.5, 2.5], N, p=[0.6, 0.3, 0.1]),
+            "whole": r.integers(0, 50, N),
+            "text": r.choice(["b", "a", "é", "z z"], N, p=[0.5, 0.3, 0.15, 0.05]),
+            "flag": r.random(N) < 0.3,
+            "seen": asked - pd.to_timedelta(r.integers(0, 86_400, N), unit="s"),
+            "gone": [None] * N,
+        }
+    ).astype({"gone": float})
+    frame.loc[::7, "x"] = np.nan
+    frame.loc[1::7, "text"] = None
+    frame.loc[3, "x"] = np.inf
+    return frame
+
+
+@pytest.fixture(scope="module")
+def spark():
+    """A real Spark on two threads of this machine."""
+    if not shutil.which("java") and os.environ.get("CI") != "true":
+        pytest.skip(
+            "Spark needs a Java runtime, and there is none on this machine: apt-get install default-jre-headless"
+        )
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield ibis.pyspark.connect(session)
+    session.stop()
+
+
+@pytest.fixture(params=["duckdb", "pyspark"])
+def engine(request):
+    """An engine that reads Parquet files."""
+    if request.param == "pyspark":
+        return request.getfixturevalue("spark")
+    return ibis.duckdb.connect()
+
+
+def held(engine, frame, folder, name="table", roles=ROLES):
+    """A frame as a table of an engine, and in memory."""
+    path = folder / f"{name}.parquet"
+    frame.astype({"gone": "float64"} if "gone" in frame else {}).to_parquet(path, coerce_timestamps="us")
+    from skewkit.databases import open_ibis
+
+    found = open_ibis(name, engine.read_parquet(path))
+    return lazy.replace(found, roles=roles), Local(frame, roles, name)
+
+
+def test_an_engine_answers_as_memory_does(engine, tmp_path):
+    """Kinds, rows and each column's spread: equal in DuckDB, and in Spark off by no more than the gap that it states."""
+    there, here = held(engine, table(), tmp_path)
+    assert there.columns == here.columns and len(there) == len(here)
+    assert there.kinds() == {**here.kinds()}
+    for f in ROLES.features:
+        for age in (False, True) if f == "seen" else (False,):
+            a, b = here.distribution(f, age), there.distribution(f, age)
+            assert (a.kind, a.n, a.nulls) == (b.kind, b.n, b.nulls), f
+            if there.engine == "duckdb" or a.kind in ("text",):
+                assert a.values.tolist() == b.values.tolist() and a.upto.tolist() == b.upto.tolist() and not b.gap
+            elif a.n:
+                assert 0 < b.gap < 4e-4
+                assert distance.apart(distance.finite(a), distance.finite(b))[0] <= b.gap + 1 / N, f
+
+
+def skewed(frame, seed=1):
+    """What was served: a tenth of ``x`` wrong, two texts renamed, one row lost, one more, one twice."""
+    served = frame.copy()
+    off = np.random.default_rng(seed).random(len(frame)) < 0.1
+    served.loc[off, "x"] += 1
+    served.loc[served["text"] == "z z", "text"] = "zz"
+    served.loc[5, "whole"] = 99
+    extra = served.tail(1).assign(key=1)
+    return pd.concat([served.iloc[1:], extra, served.tail(1)], ignore_index=True)
+
+
+def both(engine, folder, **given):
+    """The same case in an engine and in memory."""
+    frames = {"training": table(1), "replayed": table(2), "served": skewed(table(2))}
+    roles = {"key": "key", "entity": "user", "time": "asked", "features": list(ROLES.features)}
+    tables = {}
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", coerce_timestamps="us")
+        tables[name] = engine.read_parquet(folder / f"{name}.parquet")
+    return sk.compare(**tables, **roles, **given), sk.compare(**frames, **roles, **given)
+
+
+def test_pairs_are_joined_in_the_engine(engine, tmp_path):
+    """Missing, extra and double keys, and how many rows differ in each feature, are those of memory."""
+    there, here = (case.pairs for case in both(engine, tmp_path))
+    for what in ("n", "missing", "extra"):
+        assert getattr(there, what) == getattr(here, what), what
+    assert tuple(there.duplicates) == tuple(here.duplicates) and tuple(there.nulls) == tuple(here.nulls)
+    near = {f: Tolerance(1e-6, 1e-6) for f in ROLES.features}
+    assert there.compare(near) == here.compare(near) > 0
+    for f in near:
+        assert there.agreement(f, near[f]).differ == here.agreement(f, near[f]).differ, f
+    a, b = (p.mismatches("text", near["text"]).astype(object) for p in (there, here))
+    assert sorted(map(tuple, a.to_numpy().tolist()), key=str) == sorted(map(tuple, b.to_numpy().tolist()), key=str)
+
+
+def test_a_check_in_an_engine_gives_the_findings_of_memory(engine, tmp_path):
+    """Every finding of schema, distribution and parity is there, with its verdict; a sketched value within its gap."""
+    there, here = (sk.check(case) for case in both(engine, tmp_path))
+    about = [(f.check, f.change, f.feature, f.statistic) for f in here]
+    assert [(f.check, f.change, f.feature, f.statistic) for f in there] == about
+    assert there.verdict == here.verdict
+    for a, b in zip(here, there, strict=True):
+        if b.statistic in ("formats", "wasserstein") or a.value == b.value:
+            continue
+        assert engine.name == "pyspark", (a, b)
+        assert a.check == "distribution" and abs(a.value - b.value) < 0.1, (a, b)
+        if a.low is not None and a.statistic == "ks":
+            assert b.low <= a.low + 1e-12 and b.high >= a.value - 1e-12
+
+
+def test_rows_between_two_times_are_chosen_in_the_engine(engine, tmp_path):
+    """since and until keep the rows that memory keeps, of both tables."""
+    since, until = "2024-03-10T00:00:00Z", "2024-04-20T06:00:00Z"
+    there, here = both(engine, tmp_path, since=since, until=until)
+    assert {n: len(t) for n, t in there.tables.items()} == {n: len(t) for n, t in here.tables.items()}
+    assert 0 < len(there.served) < N
+    with pytest.raises(SkewkitError, match=r"no row since .*; its times run from 2024"):
+        both(engine, tmp_path, since="2030-01-01T00:00:00Z")
+
+
+def test_a_sample_of_an_engine_is_read_into_memory(engine, tmp_path):
+    """sample= gives tables in memory of about so many rows, the same keys of both; so replay functions work too."""
+    there, _ = both(engine, tmp_path, sample=1_500)
+    assert isinstance(there.served, Local) and 1_200 < len(there.served) < 1_800
+    assert there.pairs.n > 0.98 * len(there.replayed)
+    with pytest.raises(SkewkitError, match="sample="):
+        sk.compare(there_frame(engine, tmp_path), there_frame(engine, tmp_path), replay=lambda f: f, key="key")
+
+
+def there_frame(engine, folder):
+    """A small table of the engine."""
+    table().to_parquet(folder / "small.parquet", coerce_timestamps="us")
+    return engine.read_parquet(folder / "small.parquet")
+
+
+def test_tables_in_two_places_are_not_paired(tmp_path):
+    """One table in memory and the other in an engine is an error that says what to do."""
+    with pytest.raises(SkewkitError, match="in memory; give both in one place, or sample="):
+        sk.compare(table(), there_frame(ibis.duckdb.connect(), tmp_path), table(), key="key")
+    with pytest.raises(SkewkitError, match="by other connections"):
+        paired(*(lazy.Lazy(there_frame(ibis.duckdb.connect(), tmp_path), ROLES) for _ in range(2)))
