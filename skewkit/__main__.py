@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from pathlib import Path
 
 from . import contract_command
@@ -49,6 +51,8 @@ def _run(asked) -> int:
     if asked.dry_run:
         print("\n".join(plan(asked.name, asked.file, asked.parameter, Path(asked.runs))))
         return 0
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that it tidies up as after Ctrl-C
     return run(asked.name, asked.file, asked.parameter, Path(asked.runs), asked.limit)
 
 

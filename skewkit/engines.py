@@ -20,7 +20,7 @@ from .records import Roles, SkewkitError
 from .scope import coin
 from .timeline import nanoseconds, zone
 
-KEPT = 1 << 25  # values of a frame, at most, for its sorted columns to be kept
+KEPT = 1 << 22  # values of a frame, at most, for its sorted columns to be kept
 SOME = 1_000  # rows of a column that tell whether it may be another's twin
 
 

@@ -169,7 +169,11 @@ def run(name: str, files_: list[str], pairs: list[tuple[str, str]], runs: Path, 
     aside = beside(folder)
     aside.mkdir(parents=True)
     begun = time.monotonic()
-    code = _execute(path, aside, values, limit)
+    try:
+        code = _execute(path, aside, values, limit)
+    except BaseException:  # interrupted: nothing half-written stays
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
     shown = _shown(folder, runs)
     spent = f"{time.monotonic() - begun:.0f} s, peak {peak():.1f} GB"
     if code == OK:
@@ -181,9 +185,8 @@ def run(name: str, files_: list[str], pairs: list[tuple[str, str]], runs: Path, 
             return VERDICTS[result["verdict"]]
         code = FAILED
     else:
-        why = {TIMED_OUT: f"it did not finish within {limit:g} s", KERNEL_DIED: "its kernel died"}.get(code) or _why(
-            aside
-        )
+        why = {TIMED_OUT: f"it did not finish within {limit:g} s", KERNEL_DIED: "its kernel died"}.get(code)
+        why = why or _why(aside)
     write(aside / "error.txt", why + "\n")
     os.rename(aside, folder.with_name(f"{folder.name}.failed"))
     say(f"failed: {why}")
@@ -285,6 +288,7 @@ def _child() -> int:
             kernel_name="python3",
             progress_bar=terminal,
             log_output=not terminal,
+            stderr_file=sys.stderr if terminal else None,  # how far a long cell is
             start_timeout=int(asked["limit"]) + 60,  # a busy machine is no reason to fail; the limit of the run is
             execution_timeout=int(asked["limit"]) + 60,
             config=traitlets.config.Config({"KernelManager": _transport(Path(sockets))}),

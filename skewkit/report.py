@@ -22,11 +22,11 @@ from .blindspots import frame
 from .history import last_like, since
 from .models import ModelFile
 from .page import many, page, picture
+from .progress import RUN
 from .records import Case, as_rows, planted
 from .results import Drill, Result
 
 SCHEMA = 1
-RUN = "SKEWKIT_RUN"  # the runner names the folder of a run here; a notebook on its own makes one
 PACKAGES = ("skewkit", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow", "papermill")
 
 

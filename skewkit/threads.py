@@ -9,6 +9,7 @@ from itertools import chain
 
 import numpy as np
 
+from .progress import told
 from .records import SkewkitError, Table
 
 FEWEST = 50_000  # rows in all, below which threads wait for each other more than they work
@@ -24,11 +25,12 @@ def side_by_side(measure: Callable[[str], Iterable], columns: Iterable[str], tab
     )  # untouched and freed at once: from then on the C library keeps as much for what comes next
     rows = sum(len(t) for t in tables)
     threads = min(_wanted(), max(1, MEMORY // (EACH * max(rows, 1)))) if rows >= FEWEST else 1
+    columns = list(columns)
     if threads == 1:
-        yield from chain.from_iterable(map(measure, columns))
+        yield from chain.from_iterable(told(map(measure, columns), len(columns), "columns"))
         return
     with ThreadPoolExecutor(threads) as pool:
-        yield from chain.from_iterable(pool.map(measure, columns))
+        yield from chain.from_iterable(told(pool.map(measure, columns), len(columns), "columns"))
 
 
 def _wanted() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -189,24 +190,36 @@ def test_runs_at_once_in_one_folder_do_not_meet(folder):
     assert len([p for p in (folder / "runs").iterdir() if not p.is_symlink()]) == 4
 
 
-def test_an_interrupted_run_leaves_no_half_run_in_place(folder):
-    """Ctrl-C: no folder appears under the run's name, and nothing is left running."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(how, folder):
+    """Ctrl-C, or a scheduler's stop: no folder stays, hidden or not, and nothing is left running."""
     notebook(folder, "import time; time.sleep(600)")
     child = subprocess.Popen(
         [sys.executable, "-m", "skewkit", "run", "trap"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and not any(
         "ipykernel" in " ".join(p.cmdline()) for p in psutil.Process(child.pid).children(recursive=True)
     ):
         time.sleep(0.2)
     family = psutil.Process(child.pid).children(recursive=True)
-    child.send_signal(2)
+    assert family and list((folder / "runs").iterdir())
+    child.send_signal(how)
     assert child.wait(60) != 0
     _, alive = psutil.wait_procs(family, timeout=20)
-    assert not alive and not [
-        p for p in (folder / "runs").iterdir() if not p.name.startswith(".") and not p.name.endswith(".failed")
-    ]
+    assert not alive and not list((folder / "runs").iterdir())
+
+
+def test_a_long_run_says_how_far_it_is(folder, capfd, monkeypatch):
+    """Lines as it goes, of a run on a schedule; nothing of a short one."""
+    slow = "import time\nfrom skewkit import progress\nprogress.AFTER, progress.EVERY = 0.2, 0.2\n"
+    loop = "for _ in progress.told(range(5), 5, 'columns'): time.sleep({})"
+    notebook(folder, slow + loop.format(0.3), WRITES)
+    assert main(["run", "trap"]) == 0
+    assert "2 of 5 columns, about 1 s left" in capfd.readouterr().err
+    notebook(folder, slow + loop.format(0.0), WRITES)
+    assert main(["run", "trap"]) == 0
+    assert "columns" not in capfd.readouterr().err
 
 
 # -- refused before a kernel starts
