@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,17 @@ SOME = 1_000  # values that tell whether a column repeats itself
 REPEATED = 4  # rows a value, on average, from which distinct values are held alone
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 KINDS = ("boolean", "integer", "number", "text", "time", "naive time", "other")
+
+
+class Names(tuple):
+    """Columns' names in their order, of which there may be thousands: whether one is among them is told at once."""
+
+    def __contains__(self, name):
+        return name in self._known
+
+    @cached_property
+    def _known(self):
+        return frozenset(self)
 
 
 def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.ndarray:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow.fs import FileSystem, LocalFileSystem
 
-from .columns import arrow_kind, digest, distribution_of, kind_of, plain, same
+from .columns import Names, arrow_kind, digest, distribution_of, kind_of, plain, same
 from .distributions import Distribution, Glance
 from .records import Roles, SkewkitError
 from .scope import coin
@@ -54,7 +54,7 @@ class Local:
         """The columns' names, as they are called here."""
         raw = self.source.columns if isinstance(self.source, pd.DataFrame) else self.source.schema.names
         ours = {theirs: mine for mine, theirs in self.names.items()}
-        return tuple(ours.get(c, c) for c in raw)
+        return Names(ours.get(c, c) for c in raw)
 
     @property
     def at_hand(self) -> Local:

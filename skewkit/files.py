@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -175,7 +176,7 @@ def over(name: str, data: ds.FileSystemDataset, called: Sequence[str], uri: str,
 
 def once(name: str, columns: Sequence[Any]) -> None:
     """Refuse columns of one name."""
-    if twice := sorted({str(c) for c in columns if list(columns).count(c) > 1}):
+    if twice := sorted(str(c) for c, times in Counter(columns).items() if times > 1):
         raise SkewkitError(f"{name}: column {', '.join(twice)} is there twice; name each column once")
 
 

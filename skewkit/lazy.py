@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from .columns import Names
 from .distributions import Distribution, Glance
 from .engines import Local
 from .records import Roles, SkewkitError
@@ -41,9 +42,10 @@ class Lazy:
     files: tuple[str, ...] = ()
     memo: dict = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
-        return tuple(self.source.columns)
+        """The columns' names."""
+        return Names(self.source.columns)
 
     @cached_property
     def engine(self) -> str:

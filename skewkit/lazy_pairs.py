@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 
 import pandas as pd
 
@@ -37,11 +38,7 @@ class LazyPairs:
         self.missing, self.extra = (self._without(keys[i], counted[1 - i], self.tables[i]) for i in (0, 1))
         alone = [c.filter(c.rows == 1).select("key") for c in counted]
         self._alone = alone[0].semi_join(alone[1], "key")
-        self.n = (
-            before._length
-            if False
-            else int(before._ask(self._alone.aggregate(rows=self._alone.count()))["rows"][0].as_py())
-        )
+        self.n = _rows(before, self._alone)
         if not self.n:
             raise SkewkitError(
                 f"no key of {after.name} stands alone and is in {before.name}: {max(self.duplicates)} rows share their key "
@@ -51,7 +48,7 @@ class LazyPairs:
     def _without(self, keys, others, table):
         """The rows with a key that the other table has nowhere."""
         lost = keys.filter(keys.key.notnull()).anti_join(others, "key")
-        return int(table._ask(lost.aggregate(rows=lost.count()))["rows"][0].as_py())
+        return _rows(table, lost)
 
     @cached_property
     def at_hand(self) -> Pairs:
@@ -68,18 +65,14 @@ class LazyPairs:
         """The agreements of many features, by name, in few queries; and how many pairs differ in any."""
         joined = self._joined(tolerances)
         differ = {f: ~self._same(joined, f, t) for f, t in tolerances.items()}
-        names, anywhere = list(differ), joined.aggregate
+        names = list(differ)
         for i in range(0, len(names), BLOCK):
             block = names[i : i + BLOCK]
             asked = joined.aggregate(**{f"d{j}": differ[f].cast("int64").sum() for j, f in enumerate(block)})
             got = self.tables[0]._ask(asked)
             for j, f in enumerate(block):
                 self.memo[f, tolerances[f]] = Agreement(self.n, int(got[f"d{j}"][0].as_py() or 0), None)
-        off = None
-        for each in differ.values():
-            off = each if off is None else off | each
-        anywhere = joined.aggregate(rows=off.cast("int64").sum())
-        return int(self.tables[0]._ask(anywhere)["rows"][0].as_py() or 0)
+        return _rows(self.tables[0], joined.filter(reduce(or_, differ.values())))
 
     def mismatches(self, name: str, tolerance: Tolerance, columns=()) -> pd.DataFrame:
         """Some of the pairs that differ, at most MISMATCHES, those of least key: ``replayed``, ``served`` and columns."""
@@ -111,6 +104,10 @@ class LazyPairs:
         near = (x - y).abs() <= tolerance.absolute + tolerance.relative * x.abs()
         finite = ~x.isinf() & ~y.isinf()
         return ((x == y) | (finite & near)).fill_null(False) | (x.isnull() & y.isnull())
+
+
+def _rows(table, query):
+    return int(table._ask(query.aggregate(rows=query.count()))["rows"][0].as_py())
 
 
 def _there(joined, column):

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-BLOCK = 1 << 15  # values of a side that numpy takes at once: they stay in the processor's cache
+BLOCK = 1 << 13  # values of a side that numpy takes at once: they stay in the processor's cache
 MANY = 10_000  # rows of both, below which loading a compiler takes longer than it saves
 
 

@@ -111,7 +111,7 @@ class Policy:
         """
         limit = self.limit(finding)
         if limit is None:
-            return replace(finding, grown=None)
+            return finding if finding.grown is None else replace(finding, grown=None)
         tolerated = max(limit["tolerated"], min(TIMES * (finding.wobble or 0.0), limit["material"]))
         limit = {**limit, "tolerated": tolerated}
         low, high = (finding.value if v is None else v for v in (finding.low, finding.high))
@@ -133,8 +133,11 @@ class Policy:
         if name == "parity.certified" and self.certify is not None and f.segment is None:
             return {"tolerated": self.certify, "material": self.certify}
         own = self.features.get(f.feature or "", {}).get("limits", {})
-        names = (f"{name}.{f.change}", name)
-        return next((limits[n] for limits in (own, self.limits) for n in names if n in limits), None)
+        for limits in (own, self.limits) if own else (self.limits,):
+            for n in (f"{name}.{f.change}", name):
+                if n in limits:
+                    return limits[n]
+        return None
 
     def over(self) -> list[NotRun]:
         """What is no longer accepted, for its day has come."""
