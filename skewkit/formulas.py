@@ -10,7 +10,7 @@ from .cells import cells, formats
 from .evidence import shown
 from .policy import Policy
 from .policy_file import read_policy
-from .records import Case, SkewkitError
+from .records import Case, SkewkitError, aged
 
 FORMULAS = {
     "schema.missing": "1 if the later table has no such column",
@@ -113,9 +113,7 @@ def _spreads(case, tables, feature):
     two = {k[feature] for k in kinds}
     if "other" in two or ("text" in two and len(two) > 1):
         raise SkewkitError(f"{feature!r} is {' and '.join(sorted(two))}; only columns of one kind are compared")
-    time = case.roles.time
-    age = time is not None and feature != time and all(k.get(time) == k[feature] == "time" for k in kinds)
-    return [t.distribution(feature, age) for t in tables]
+    return [t.distribution(feature, aged(tables, feature)) for t in tables]
 
 
 def _parts(a, b, statistic, evidence, categories):

@@ -28,7 +28,10 @@ def check(case: Case, policy: Policy | None = None) -> Findings:
     Within each value of its segments as well, where the policy asks for that.
     """
     policy = policy or read_policy()
-    parts = _parts(case, policy)
+    return _check(_parts(case, policy), policy)
+
+
+def _check(parts, policy):
     policy = replace(policy, groups=len(parts))
     return Findings(
         _judged(f if segment is None else replace(f, segment=segment), part, policy)
@@ -69,7 +72,8 @@ def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int =
 def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Result:
     """Everything skewkit says about a case. A drill is this on planted tables, a check is this on yours."""
     policy = policy or read_policy()
-    findings = check(case, policy)
+    parts = _parts(case, policy)
+    findings = _check(parts, policy)
     try:
         costs = impact(case, policy, seed, draws)
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
@@ -77,4 +81,4 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
     absent = [told for one in ABSENT for told in one(case.at_hand)]
     absent += segments.absent(case) if policy.by_segment else ()
     not_run = (*policy.over(), *absent, *costs.absent, NOT_NAMED)
-    return Result(findings, costs, not_run, case, policy.promise(case, len(_parts(case, policy))))
+    return Result(findings, costs, not_run, case, policy.promise(case, len(parts)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import bounds, distance
 from .cells import cells
-from .records import Finding, Table
+from .records import Finding, Table, aged
 
 FEWEST = 6  # partitions, or nothing is learnt from them
 SURE = 0.05  # the chance that any of a feature's partitions seems farther from the next than it is
@@ -28,8 +28,8 @@ def _learnt(table, feature, by):
     kinds = table.kinds()
     if feature not in kinds or "other" in (kinds[feature], kinds.get(table.roles.time)):
         return {}
-    aged = kinds[feature] == "time" and feature != table.roles.time
-    parts = [d for d in table.partitions(feature, by, aged) if d.rows]
+    age = aged([table], feature)
+    parts = [d for d in table.partitions(feature, by, age) if d.rows]
     if len(parts) < FEWEST:
         return {}
     level = SURE / (len(parts) - 1)
@@ -37,7 +37,7 @@ def _learnt(table, feature, by):
     nulls = 1 - n / rows
     learnt = {"null_share": _share_change(nulls, rows, level).max()}
     if (n > 0).all():
-        whole = table.distribution(feature, aged)
+        whole = table.distribution(feature, age)
         shared = cells(whole, whole)
         held = np.array([shared.counts(d) / d.n for d in parts])
         learnt["cells"] = bounds.relative_wobble(held, n, level / len(shared))

@@ -10,7 +10,7 @@ from .. import bounds, distance
 from ..cells import cells, written
 from ..distributions import Distribution
 from ..evidence import shown
-from ..records import Case, Finding, NotRun
+from ..records import Case, Finding, NotRun, aged
 from ..threads import side_by_side
 from .side import Side
 
@@ -37,7 +37,7 @@ def _measured(case, policy, feature):
     for change, tables in case.changes.items():
         if not _comparable(*tables, feature):
             continue
-        age = _aged(tables, feature)
+        age = aged(tables, feature)
         for t in tables:
             if (id(t), age) not in sides:
                 sides[id(t), age] = Side(t, feature, age)
@@ -61,13 +61,6 @@ def absent(case: Case):
 def _comparable(before, after, feature):
     was, now = (t.kinds().get(feature, "other") for t in (before, after))
     return "other" not in (was, now) and (was == "text") == (now == "text")
-
-
-def _aged(tables, feature):
-    """Whether a time is compared by its age: two spans of the calendar never hold the same times."""
-    time = tables[0].roles.time
-    kinds = [t.kinds() for t in tables]
-    return time is not None and feature != time and all(k.get(time) == k[feature] == "time" for k in kinds)
 
 
 def _paired(case, feature, level, policy):
@@ -151,7 +144,7 @@ class _Comparison:
             "cells": self.paired / bounds.FEW,
             "formats": self.paired / bounds.FEW,
         }
-        high = max(min(high, most.get(statistic, self.paired)) if self.change == "skew" else high, value)
+        high = max(min(high, most.get(statistic, self.paired)), value)
         fewer = max(fewer or self.fewer)
         counts = int(n / fewer) if fewer > 1 else None
         detail = tuple(detail()) if detail and low > 0 else None

@@ -68,7 +68,9 @@ def absent(case: Case) -> Iterator[NotRun]:
         why = "nothing says of when training's values are, so that joins which know the future go unseen"
         yield NotRun("leakage", why, "as_of: for each feature the column with the time of its newest datum")
     elif case.as_of and case.roles.time not in case.training.columns:
-        yield NotRun("leakage", f"training has no column {case.roles.time!r} to compare as_of with", "it, in training")
+        yield NotRun(
+            "leakage", f"training has no column {case.roles.time!r} to compare as_of with", "that column, in training"
+        )
     if case.task == "multiclass":
         yield NotRun("leakage", "single features are scored against a label of two classes, or a number", "")
     elif case.roles.label not in case.training.columns:
