@@ -96,7 +96,7 @@ def _query(con, asked):
     if con.name != "duckdb":
         return con.sql(asked)
     view = f"skewkit_{sha256(asked.encode()).hexdigest()[:16]}"
-    con.raw_sql(f"CREATE OR REPLACE TEMPORARY VIEW {view} AS {asked}").close()
+    con.raw_sql(f"CREATE OR REPLACE TEMPORARY VIEW {view} AS {asked}")
     return con.table(view)
 
 

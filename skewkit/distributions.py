@@ -67,7 +67,7 @@ class Distribution:
 
     def counted(self) -> Distribution:
         """How many rows it has, without their values."""
-        return replace(self, ordered=self.ordered[:0], ends=None)
+        return replace(self, ordered=self.ordered[:0].copy(), ends=None)  # a slice would hold on to them
 
     @property
     def constant(self) -> bool:

@@ -22,6 +22,7 @@ from .engines import Local
 from .records import Roles, SkewkitError
 
 ROWS = 200_000  # about so many are pulled, by a hash of their key, for what is asked of rows
+CELLS = 50_000_000  # and at most so many values
 POINTS = 4_000  # quantiles of a sketched column
 BLOCK = 10  # columns sketched in one query
 VALUES = 10_000  # of a column, at most, to be counted one by one in an engine that sketches
@@ -147,12 +148,16 @@ class Lazy:
     def at_hand(self) -> Local:
         """A seeded sample of its rows, about ROWS: by the hash of the key, so that pairs stay together."""
         key = self.roles.key if self.roles.key in self.columns else None
-        return self.pulled(None, ROWS / max(len(self), 1), key)
+        return self.pulled(None, self._few, key)
 
     @cached_property
     def _by_entity(self) -> Local:
         """All rows of some entities, about ROWS in all."""
-        return self.pulled(None, ROWS / max(len(self), 1), self.roles.entity)
+        return self.pulled(None, self._few, self.roles.entity)
+
+    @property
+    def _few(self):
+        return min(ROWS, CELLS / len(self.columns)) / max(len(self), 1)
 
     # -- what a table is asked
 

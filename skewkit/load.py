@@ -132,7 +132,12 @@ def own(**tables: Any) -> Case:
     if not given.get("key"):
         raise SkewkitError("a drill chooses requests by their key; give key=, the column that names each request")
     again = {} if given.get("replay") else {"replayed": served}
-    return compare(**{"training": served, "served": served, **again, **given})
+    case = compare(**{"training": served, "served": served, **again, **given})
+    if held := [t for t in case.tables.values() if t.at_hand is not t]:
+        raise SkewkitError(
+            f"tables: {held[0].name} stays in {held[0].engine}, and a drill plants in memory; give sample=, how many rows to read"
+        )
+    return case
 
 
 def _absent(source) -> bool:

@@ -54,6 +54,18 @@ def _parts(case, policy):
     return {None: case, **(segments.within(case) if policy.by_segment else {})}
 
 
+def _sampled(case):
+    """What of a case was not looked at row by row, for its rows stay in an engine."""
+    tables = [t for t in case.tables.values() if t.at_hand is not t and len(t.at_hand) < len(t)]
+    if tables:
+        rows = ", ".join(f"{len(t.at_hand):,} of the {len(t):,} rows of {t.name}" for t in tables)
+        yield NotRun(
+            "every row",
+            f"what looks at rows (contract, lineage, freshness, leakage, impact, segments) took a sample: {rows}",
+            "the tables as files, for all rows",
+        )
+
+
 def _judged(finding, case, policy):
     """The finding judged; one beyond what is tolerated once more, by what training's own partitions wobble by."""
     judged = policy.judge(finding)
@@ -78,7 +90,7 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         costs = impact(case, policy, seed, draws)
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
-    absent = [told for one in ABSENT for told in one(case.at_hand)]
+    absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand))]
     absent += segments.absent(case) if policy.by_segment else ()
     not_run = (*policy.over(), *absent, *costs.absent, NOT_NAMED)
     return Result(findings, costs, not_run, case, policy.promise(case, len(parts)))

@@ -24,9 +24,10 @@ def within(case: Case) -> dict[str, Case]:
     """The case within each frequent value of each segment, by "column=value".
 
     Where the requests were replayed, a request belongs to the value that it was replayed with, on both sides (as served, if
-    the replay has no such column): a fault in the segment itself moves no row. A segment that training does not have is left out: see `absent`.
+    the replay has no such column): a fault in the segment itself moves no row. A segment that training does not have is left
+    out: see `absent`. Of tables that stay in an engine, the rows at hand are looked at.
     """
-    found = {}
+    case, found = case.at_hand, {}
     for column in (c for c in case.roles.segments if c in case.training.columns):
         asked = case.replayed if case.replayed is not None and column in case.replayed.columns else case.served
         for value in frequent(asked.column(column)):
@@ -39,6 +40,7 @@ def within(case: Case) -> dict[str, Case]:
 
 def absent(case: Case):
     """The segments that no check can look into."""
+    case = case.at_hand
     if alone := [c for c in case.roles.segments if c not in case.training.columns]:
         yield NotRun("by_segment", f"training has no {', '.join(alone)}", "a training table with the segment")
 

@@ -13,6 +13,7 @@ from skewkit import distance, lazy
 from skewkit.engines import Local
 from skewkit.joins import paired
 from skewkit.records import Roles, SkewkitError, Tolerance
+from skewkit.report import inputs
 
 N = 6_000
 ROLES = Roles("key", "user", "asked", features=("x", "few", "whole", "text", "flag", "seen", "gone"))
@@ -181,3 +182,51 @@ def test_tables_in_two_places_are_not_paired(tmp_path):
         sk.compare(table(), there_frame(ibis.duckdb.connect(), tmp_path), table(), key="key")
     with pytest.raises(SkewkitError, match="by other connections"):
         paired(*(lazy.Lazy(there_frame(ibis.duckdb.connect(), tmp_path), ROLES) for _ in range(2)))
+
+
+def test_what_looks_at_rows_takes_a_sample_and_says_so(monkeypatch, tmp_path):
+    """The result says of which tables how many rows were looked at; result.json names the engine and its gap."""
+    monkeypatch.setattr(lazy, "ROWS", 1_000)
+    there, _ = both(ibis.duckdb.connect(), tmp_path, label="flag", prediction="few")
+    result = sk.examine(there)
+    (told,) = (n for n in result.not_run if n.step == "every row")
+    assert "of the 6,001 rows of served" in told.reason
+    assert 700 < len(there.at_hand.served) < 1_300 and there.at_hand.pairs.n > 600
+    assert {(i["role"], i.get("engine"), i["sha256"]) for i in inputs(there)} >= {("served", "duckdb", None)}
+    with pytest.raises(SkewkitError, match="a drill plants in memory; give sample="):
+        sk.own(served=there_frame(ibis.duckdb.connect(), tmp_path), key="key")
+
+
+def test_a_database_is_named_by_a_url(tmp_path, monkeypatch):
+    """A table or a query behind #, its secrets read from the environment and shown nowhere; a file is only read."""
+    import duckdb
+
+    path = tmp_path / "features.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.register("made", table().drop(columns="gone"))
+        con.execute("CREATE TABLE served AS SELECT * FROM made")
+    before = path.read_bytes()
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    url = "duckdb://${FOLDER}/features.duckdb"
+    case = sk.compare(
+        f"{url}#served", f"{url}#SELECT * FROM served WHERE whole < 49", key="key", features=["x", "text"]
+    )
+    assert (len(case.training), case.training.uri) == (N, f"{url}#served") and 0 < len(case.served) < N
+    assert sk.check(case).verdict == "ok" and path.read_bytes() == before
+    wrong = {
+        f"{url}#gone": "no table or query .* it has served",
+        f"{url}#SELECT nothing FROM served": "no table or query",
+        "duckdb://${FOLDER}/nowhere.duckdb#t": "no connection to",
+        "nosuch://host/db#t": "no connection to|needs",
+    }
+    for asked, why in wrong.items():
+        with pytest.raises(SkewkitError, match=why) as e:
+            sk.compare(asked, table())
+        assert str(tmp_path) not in str(e.value)
+
+
+def test_files_can_be_asked_through_duckdb(tmp_path):
+    """duckdb:// with a query over Parquet files, in no database at all."""
+    table().to_parquet(tmp_path / "served.parquet")
+    found = sk.compare(table(), f"duckdb://#SELECT key, x FROM '{tmp_path}/*.parquet'", features=["x"])
+    assert isinstance(found.served, Lazy) and sk.check(found).verdict == "ok"
