@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import segments
+from . import baseline_file, segments
 from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .costs import DRAWS, cost
 from .policy import Policy
@@ -75,6 +75,7 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
     absent = [told for one in ABSENT for told in one(case.at_hand)]
+    absent += baseline_file.absent(case)
     absent += segments.absent(case) if policy.by_segment else ()
     not_run = (*policy.over(), *absent, *costs.absent, NOT_NAMED)
     return Result(findings, costs, not_run, case, policy.promise(case, len(_parts(case, policy))))

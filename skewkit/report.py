@@ -18,6 +18,7 @@ from typing import Any
 
 import jsonschema
 
+from .baseline_file import Baseline
 from .blindspots import frame
 from .history import last_like, since
 from .models import ModelFile
@@ -161,7 +162,7 @@ def _drilled(drill: Drill):
 def inputs(case: Case) -> list[dict[str, Any]]:
     """What was read: where, how much, and a hash of it. A model's file has no rows and no columns."""
     read = [
-        {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256()}
+        {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256(), **_profile(t)}
         for role, t in {**case.tables, "freshness": case.freshness}.items()
         if t is not None
     ]
@@ -170,6 +171,11 @@ def inputs(case: Case) -> list[dict[str, Any]]:
     if (c := case.contract) is not None:  # the hash of what it promises, whoever reviewed it
         read.append({"role": "contract", "uri": c.uri, "rows": None, "columns": len(c.columns), "sha256": c.sha256})
     return read
+
+
+def _profile(table):
+    """Of a baseline, its own hash beside that of the table it was made of."""
+    return {"baseline": table.content["sha256"]} if isinstance(table, Baseline) else {}
 
 
 def environment() -> dict[str, Any]:

@@ -28,7 +28,7 @@ def within(case: Case) -> dict[str, Case]:
     the replay has no such column): a fault in the segment itself moves no row. A segment that training does not have is left out: see `absent`.
     """
     found = {}
-    for column in (c for c in case.roles.segments if c in case.training.columns):
+    for column in (c for c in case.roles.segments if c in case.training.at_hand.columns):
         asked = case.replayed if case.replayed is not None and column in case.replayed.columns else case.served
         for value in frequent(asked.column(column)):
             tables = _tables(case, column, value)
@@ -40,8 +40,8 @@ def within(case: Case) -> dict[str, Case]:
 
 def absent(case: Case):
     """The segments that no check can look into."""
-    if alone := [c for c in case.roles.segments if c not in case.training.columns]:
-        yield NotRun("by_segment", f"training has no {', '.join(alone)}", "a training table with the segment")
+    if alone := [c for c in case.roles.segments if c not in case.training.at_hand.columns]:
+        yield NotRun("by_segment", f"training has no rows with {', '.join(alone)}", "a training table with the segment")
 
 
 def _tables(case, column, value):
