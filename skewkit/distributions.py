@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 
@@ -25,9 +24,7 @@ class Distribution:
     n: int
     nulls: int
     gap: float = 0.0
-    moments: ClassVar[tuple[float, float] | None] = (
-        None  # mean and deviation of the finite values, where a sketch knows them
-    )
+    moments = None  # mean and deviation of the finite values, which a sketch knows exactly
 
     @property
     def rows(self) -> int:
