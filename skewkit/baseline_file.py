@@ -204,7 +204,7 @@ def refuse(baseline: Baseline, roles: Roles, task: str, rename: Mapping[str, str
     made = baseline.roles
     for role in ("entity", "time"):
         was, now = getattr(made, role), getattr(roles, role)
-        if was != now:
+        if was != now and (was is not None or now in baseline.columns):
             raise SkewkitError(
                 f"{role}={now!r} was given, and the baseline was made with {role}={was!r}, by which its rows were "
                 f"counted; give the same, or make the baseline anew"

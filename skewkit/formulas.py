@@ -115,7 +115,8 @@ def _spreads(case, tables, feature):
         raise SkewkitError(f"{feature!r} is {' and '.join(sorted(two))}; only columns of one kind are compared")
     time = case.roles.time
     age = time is not None and feature != time and all(k.get(time) == k[feature] == "time" for k in kinds)
-    return [t.distribution(feature, age) for t in tables]
+    before, after = (t.distribution(feature, age) for t in tables)
+    return [before.known(after), after]
 
 
 def _parts(a, b, statistic, evidence, categories):

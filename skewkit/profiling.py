@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__
 from .baseline_file import SELDOM, Baseline, plain_roles, sealed
 from .cells import cells, written
 from .checks.leakage import scores
@@ -70,7 +70,7 @@ def baseline(
         sealed(
             {
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "skewkit": __version__,
+                "skewkit": sys.modules[__package__].__version__,
                 "made_of": made_of,
                 "roles": plain_roles(roles),
                 "kinds": {c: k for c, k in kinds.items() if c in (*roles.features, roles.time)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from math import ceil
 from typing import Any
 
@@ -46,13 +47,16 @@ class Sketch(Distribution):
         if not len(self.hidden) or other.kind != "text":
             return self
         names = {hashed(text, self.salt): text for text in other.values}
+        theirs = set(other.values)
         values, there = self.ordered.copy(), np.ones(len(self.ordered), bool)
         values[self.hidden] = [names.get(h) for h in self.hashes]
         there[self.hidden] = [h in names for h in self.hashes]
         known, new = values[there], other.values[~np.isin(other.values, values[there])]
         rows = np.bincount(there.cumsum()[~there], self.counts[~there], len(known) + 1)  # hidden before each known text
         for i in np.flatnonzero(~there):
-            values[i] = (values[i - 1] if i else "") + "\0"  # the least text that comes after
+            values[i] = values[i - 1] + "\0" if i else ""  # the least text that comes after, and that none of theirs is
+            while values[i] in theirs:
+                values[i] += "\0"
         gap = float(rows[np.searchsorted(known, new)].max(initial=0.0)) / self.n
         return replace(self, ordered=values, hidden=self.hidden[:0], hashes=(), gap=gap)
 
@@ -71,11 +75,12 @@ def sketch(d: Distribution, salt: str) -> dict[str, Any]:
         rare = d.counts < MANY
         clear = [None if r else v for v, r in zip(d.values.tolist(), rare, strict=True)]
         hashes = [hashed(v, salt) for v in d.values[rare]]
-        return {**made, "values": clear, "counts": d.counts.tolist(), "hashes": hashes}
+        return {**made, "values": clear, "counts": _runs(d.counts), "hashes": hashes}
     if distance.finite(d).n:
-        made["moments"] = [_written(x) for x in distance.moments(d)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            made["moments"] = [_written(x) for x in distance.moments(d)]
     values, upto = _points(d)
-    counts = np.diff(upto, prepend=0).tolist()
+    counts = _runs(np.diff(upto, prepend=0))
     gap = _between(d, values, upto) / max(d.n, 1)
     return {
         **made,
@@ -88,14 +93,14 @@ def sketch(d: Distribution, salt: str) -> dict[str, Any]:
 
 def unsketch(made: Mapping[str, Any], kind: str, salt: str) -> Sketch:
     """The distribution that `sketch` wrote."""
-    values, counts = made.get("values", ()), made.get("counts", ())
+    values, runs = made.get("values", ()), made.get("counts", ())
     if kind == "text":
         ordered = np.array([*values, None], object)[:-1]
     else:
         ordered = np.array([float(v) if isinstance(v, str) else v for v in values], made["type"])
     hidden = np.flatnonzero([v is None for v in values])
     hashes = tuple(made.get("hashes", ()))
-    upto = np.cumsum(np.array(counts, np.int64))
+    upto = np.repeat([r[0] for r in runs], [r[1] for r in runs]).astype(np.int64).cumsum()
     moments = tuple(map(float, made["moments"])) if "moments" in made else None
     known = made["n"], made["nulls"], made.get("gap", 0.0), made["looked"], moments
     return Sketch(kind, ordered, upto, *known, hidden, hashes, salt)
@@ -150,3 +155,8 @@ def _written(value):
             return str(value)
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value
+
+
+def _runs(counts):
+    """Each count and how often it follows itself: most points have as many rows as the next."""
+    return [[count, len(list(run))] for count, run in groupby(counts.tolist())]
