@@ -75,7 +75,7 @@ class Baseline:
         return self.content["made_of"]["sha256"]
 
     def kinds(self) -> dict[str, str]:
-        """The kind of each feature, and of the time."""
+        """The kind of each column."""
         return self.content["kinds"]
 
     def distribution(self, name: str, age: bool = False) -> Distribution:

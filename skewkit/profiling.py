@@ -73,7 +73,7 @@ def baseline(
                 "skewkit": sys.modules[__package__].__version__,
                 "made_of": made_of,
                 "roles": plain_roles(roles),
-                "kinds": {c: k for c, k in kinds.items() if c in (*roles.features, roles.time)},
+                "kinds": kinds,
                 "heaviest": None if found is None else heaviest(found[1]),
                 "lineage": {c: _hashes(table, c) for c in lineage},
                 "task": task,

@@ -25,8 +25,9 @@ MANY = 10  # rows that share a text, for it to be nobody's own and held in clear
 class Sketch(Distribution):
     """A distribution as a baseline holds it: `gap` is the largest share of rows strictly between two neighbouring points.
 
-    ``looked`` is among how many values its frequent ones were picked, ``moments`` are mean and deviation, exactly. Of text, ``hidden`` are the places of the values that
-    only their hashes tell of, shape (hidden,), ``hashes`` these, and ``salt`` what they were made with.
+    ``looked`` is among how many values its frequent ones were picked; ``moments`` are mean and deviation, exactly. Of
+    text, ``hidden`` are the places of the values that only their hashes tell of, shape (hidden,), ``hashes`` these, and
+    ``salt`` what they were made with.
     """
 
     looked: int = 0
@@ -100,6 +101,7 @@ def unsketch(made: Mapping[str, Any], kind: str, salt: str) -> Sketch:
         ordered = np.array([float(v) if isinstance(v, str) else v for v in values], made["type"])
     hidden = np.flatnonzero([v is None for v in values])
     hashes = tuple(made.get("hashes", ()))
+    runs = [r if isinstance(r, list) else [r, 1] for r in runs]
     upto = np.repeat([r[0] for r in runs], [r[1] for r in runs]).astype(np.int64).cumsum()
     moments = tuple(map(float, made["moments"])) if "moments" in made else None
     known = made["n"], made["nulls"], made.get("gap", 0.0), made["looked"], moments
@@ -158,5 +160,6 @@ def _written(value):
 
 
 def _runs(counts):
-    """Each count and how often it follows itself: most points have as many rows as the next."""
-    return [[count, len(list(run))] for count, run in groupby(counts.tolist())]
+    """The counts, one that stands more than once in a row beside how often: most points have as many rows as the next."""
+    runs = ((count, len(list(run))) for count, run in groupby(counts.tolist()))
+    return [count if times == 1 else [count, times] for count, times in runs]

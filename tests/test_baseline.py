@@ -18,6 +18,8 @@ from skewkit.baseline_file import read_baseline, sealed
 from skewkit.checks.side import Side
 from skewkit.columns import distribution_of
 from skewkit.engines import Local
+from skewkit.page import page
+from skewkit.plan import plan
 from skewkit.profiling import baseline
 from skewkit.records import Roles, SkewkitError, Tolerance
 from skewkit.report import begin, document
@@ -86,7 +88,7 @@ PLANTS = {
 @pytest.mark.parametrize("rows", [2_000, 30_000])
 def test_the_verdicts_are_those_of_the_rows(plant, rows, tmp_path):
     """On a table held whole and on one of which points are held; clean, and with a skew planted in a third."""
-    training, served = examples.table(rows), examples.table(4_000, seed=1)
+    training, served = examples.table(rows), examples.table(8_000, seed=1)
     if PLANTS[plant]:
         served = sk.inject(served, PLANTS[plant], sk.Scope(share=1 / 3), examples.ROLES)
     found = both(training, served, tmp_path, **roles())
@@ -126,6 +128,11 @@ def test_the_rows_may_be_gone(folder):
     training = next(i for i in document_["inputs"] if i["role"] == "training")
     assert training["sha256"] == hashed_before and training["rows"] == rows and training["uri"] == "training.parquet"
     assert training["baseline"] == json.loads((folder / "model.baseline.json").read_text())["sha256"]
+    assert "training (a baseline profile of it)" in page(document_)
+    told = "\n".join(
+        plan("check", [], [["training", "model.baseline.json"], ["served", "served.parquet"]], folder / "runs")
+    )
+    assert "training: a baseline profile of 2,000 rows, 14 features" in told
 
 
 def test_features_are_the_baselines_and_a_sample_leaves_it_whole(folder):
@@ -360,7 +367,7 @@ def test_a_file_that_was_edited_is_refused(folder):
     assert len(read_baseline("b.json")) == 2_000
     edits = {
         "rows": lambda c: c["made_of"].update(rows=3_000),
-        "counts": lambda c: c["features"]["hour"]["spread"]["counts"][0].__setitem__(0, 1),
+        "counts": lambda c: c["features"]["hour"]["spread"]["counts"].__setitem__(0, 1),
         "roles": lambda c: c["roles"].update(entity=None),
         "hash": lambda c: c.update(sha256="0" * 64),
     }
@@ -460,3 +467,24 @@ def test_a_tolerance_is_not_asked_of_it(table):
     """Nothing pairs the rows of a baseline: pairs are of the replay and the log."""
     case = sk.compare(sk.baseline(table, **roles()), table, table, **roles())
     assert case.pairs.agreement("amount", Tolerance()).differ == 0 and case.training.at_hand.columns == ()
+
+
+def test_a_log_can_be_drilled_beside_a_baseline(table):
+    """A skew in what was served is planted and noticed; one in training needs training's rows, and says so."""
+    ground = sk.own(training=sk.baseline(table, **roles()), served=examples.table(seed=1), **roles())
+    unit = PLANTS["unit"]
+    found = sk.drill(ground, unit, severities=[0, 1])
+    assert "parity" in found[-1].noticed and not found[0].noticed
+    with pytest.raises(SkewkitError, match="give the training table"):
+        sk.drill(ground, {**unit.to_dict(), "scope": {"side": "training"}}, severities=[1])
+
+
+def test_what_dates_training_is_said_not_to_be_compared(table):
+    """as_of beside a baseline: the served ages are measured, training's are not, and the result says so."""
+    asked = roles(features=["amount", "city"])
+    result = sk.examine(sk.compare(sk.baseline(table, **asked), table, **asked, as_of={"amount": "last"}))
+    measured = {f.statistic for f in result.findings if f.check == "freshness"}
+    assert "age_p95" in measured and "age_change" not in measured
+    assert any(n.step == "freshness" and "baseline" in n.reason for n in result.not_run)
+    rows = sk.check(sk.compare(table, table, **asked, as_of={"amount": "last"}))
+    assert "age_change" in {f.statistic for f in rows}
