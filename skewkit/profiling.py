@@ -22,7 +22,7 @@ from .locations import Source
 from .policy import Policy
 from .policy_file import PARTITIONS, read_policy
 from .records import TASKS, Case, Finding, Roles, SkewkitError
-from .sketch import sketch
+from .sketch import sketch, unsketch
 from .threads import side_by_side
 from .wobble import wobble
 
@@ -92,7 +92,7 @@ def _feature(table, name, kind, salt):
     if kind == "other":
         return made
     side = Side(table, name, False)
-    made["spread"], made["rows"] = sketch(side.spread, salt), _rows(side)
+    made["spread"], made["rows"] = _held(side, salt)
     glance = table.glance(name)
     made["glance"] = {"n": glance.n, "nulls": glance.nulls, "constant": bool(glance.constant)}
     if kind in ("text", "number") and side.spread.n:
@@ -100,15 +100,21 @@ def _feature(table, name, kind, salt):
         made["formats"] = {"counts": counts, "n": n}
     if kind == "time" and table.kinds().get(table.roles.time) == "time" and name != table.roles.time:
         aged = Side(table, name, True)
-        made["age"], made["aged"] = sketch(aged.spread, salt), _rows(aged)
+        made["age"], made["aged"] = _held(aged, salt)
     for by in PARTITIONS:
         learnt = {s: wobble(table, Finding("distribution", "total", name, s, 0.0, "", 1), by) for s in STATISTICS}
         made["wobble"][by] = {s: value for s, value in learnt.items() if value is not None}
     return made
 
 
-def _rows(side):
-    """As how many draws its rows count, in all that the checks ask."""
+def _held(side, salt):
+    """A distribution as it is kept, and as how many draws its rows count."""
+    made = sketch(side.spread, salt)
+    return made, _rows(side, unsketch(made, side.spread.kind, salt).known(side.spread))
+
+
+def _rows(side, kept):
+    """As how many draws its rows count, in all that the checks ask; the cells are those of the distribution as it is kept."""
     if not side.spread.n:
         return {}
     known: dict[str, Any] = {"alike": side.alike()}
@@ -118,13 +124,13 @@ def _rows(side):
     if found is None:
         return known
     values, present, entities = found
-    kept, own = entities[present], cells(side.spread, side.spread)
+    there, own = entities[present], cells(kept, kept)
     known["effects"] = {
         "nulls": _effect(entities, ~present),
-        "cells": effects(kept, own.index(values), len(own)).tolist(),
+        "cells": effects(there, own.index(values), len(own)).tolist(),
     }
     if side.spread.kind in ("text", "number"):
-        known["effects"] |= {name: _effect(kept, which) for name, which in written(values, side.spread.kind).items()}
+        known["effects"] |= {name: _effect(there, which) for name, which in written(values, side.spread.kind).items()}
     return known
 
 
