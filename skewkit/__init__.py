@@ -26,6 +26,7 @@ _HOME = {
     "Scope": "scope",
     "SkewkitError": "records",
     "as_of": "time_travel",
+    "baseline": "profiling",
     "check": "pipeline",
     "compare": "load",
     "drill": "drills",

@@ -1,4 +1,4 @@
-"""The command line: `skewkit run`, `status`, `prune` and `contract`."""
+"""The command line: `skewkit run`, `status`, `prune`, `contract` and `baseline`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from . import contract_command
+from . import baseline_command, contract_command
 from .records import SkewkitError
 
 CODES = """exit codes: 0 ok, 3 warn, 4 breach, 5 inconclusive; 2 refused before a kernel started, 124 timed out,
@@ -34,11 +34,11 @@ def main(argv: list[str] | None = None) -> int:
     prune.add_argument("--days", type=float, help="and none older than this, but the newest of each notebook")
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
     contract_command.arguments(commands.add_parser("contract", help="infer, review or test a contract"))
+    baseline_command.arguments(commands.add_parser("baseline", help="profile a training table, to check against later"))
     asked = parser.parse_args(argv)
+    made = {"contract": contract_command.command, "baseline": baseline_command.command}
     try:
-        return {"run": _run, "status": _status, "prune": _prune, "contract": contract_command.command}[asked.command](
-            asked
-        )
+        return {"run": _run, "status": _status, "prune": _prune, **made}[asked.command](asked)
     except SkewkitError as e:
         print(f"skewkit: {e}", file=sys.stderr)
         return 2

@@ -70,7 +70,7 @@ def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = 
     frequent by its share on either side; ``pooled``, by its share of both together, which says nothing of their difference:
     where all cells are judged at once, those that chance made frequent on one side must not be picked.
     """
-    few = a.kind in ("integer", "boolean") and len(a.values) <= categories
+    few = a.kind in ("integer", "boolean") and len(a.values) <= categories and not a.gap
     atoms = _atoms(a, b, 0.0 if few else FREQUENT, pooled)
     if a.kind == "text":
         return Cells(np.array([], object), atoms)

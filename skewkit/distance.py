@@ -53,6 +53,8 @@ def wasserstein(a, b) -> float:
 
 def moments(d) -> tuple[float, float]:
     """Mean and standard deviation (divided by n) of the finite values."""
+    if d.moments is not None:
+        return d.moments
     d = finite(d)
     values = d.ordered.astype(float, copy=False)
     if d.ends is None:

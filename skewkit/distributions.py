@@ -24,6 +24,7 @@ class Distribution:
     n: int
     nulls: int
     gap: float = 0.0
+    moments = None  # mean and deviation of the finite values, which a sketch knows exactly
 
     @property
     def rows(self) -> int:
@@ -64,6 +65,15 @@ class Distribution:
     def at(self, ranks: np.ndarray) -> np.ndarray:
         """The values at some ranks, from 0 to n - 1, as if every row's were in order; shape of ``ranks``."""
         return self.ordered[ranks if self.ends is None else np.searchsorted(self.ends, ranks, "right")]
+
+    @property
+    def looked(self) -> int:
+        """Among how many values the frequent ones are picked."""
+        return len(self.ordered)
+
+    def known(self, other: Distribution) -> Distribution:
+        """As far as it can be known beside another; a baseline's may hold texts whose names only the other tells."""
+        return self
 
     def counted(self) -> Distribution:
         """How many rows it has, without their values."""

@@ -113,7 +113,8 @@ def _spreads(case, tables, feature):
     two = {k[feature] for k in kinds}
     if "other" in two or ("text" in two and len(two) > 1):
         raise SkewkitError(f"{feature!r} is {' and '.join(sorted(two))}; only columns of one kind are compared")
-    return [t.distribution(feature, aged(tables, feature)) for t in tables]
+    before, after = (t.distribution(feature, aged(tables, feature)) for t in tables)
+    return [before.known(after), after]
 
 
 def _parts(a, b, statistic, evidence, categories):

@@ -210,6 +210,11 @@ class Lazy:
         """A column of the rows at hand."""
         return self.at_hand.column(name, age)
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a result says of it: its engine, and by how much the share of rows below a value may be off."""
+        return {"engine": self.engine, "gap": self.gap}
+
     def sha256(self) -> None:
         """What an engine holds has no hash here."""
 

@@ -10,7 +10,10 @@ from typing import Any
 import pandas as pd
 
 from . import beside
+from .baseline_file import Baseline, is_baseline, read_baseline
+from .baseline_file import refuse as refuse_baseline
 from .contract import Contract, read_contract
+from .engines import Local
 from .evidence import SHOWS
 from .joins import paired
 from .locations import Source, open_table
@@ -54,14 +57,17 @@ def compare(
 
     Each table is a pandas or polars frame, an Arrow table, dataset or stream, or a location: a path, a list of paths, a
     folder or a glob of Parquet, CSV or Arrow files, here or in an object store (``s3://bucket/*.parquet``),
-    ``delta:PATH@VERSION`` or ``dvc:PATH@REV``; ``${NAME}`` in it is read from the environment. ``replayed`` holds the served requests recomputed by the training code; when there is no such table,
+    ``delta:PATH@VERSION``, ``dvc:PATH@REV``, or a database's ``SCHEME://...#TABLE or SELECT ...``; an Ibis table and a
+    database's stay in their engine. ``${NAME}`` in a location is read from the environment. ``training`` may also be a baseline
+    profile (see `skewkit.baseline`), or the path of one. ``replayed`` holds the served requests recomputed by the training
+    code; when there is no such table,
     ``replay`` is a function (or its dotted name) that takes the logged requests as a frame and returns one with the key
     and the features. ``model`` likewise takes a frame of the features and returns scores: shape (n,), or for multiclass
     a frame with a column a class. It may also be a fitted model, or the path of a file: .skops, whose types beyond
     those that skops knows are named in ``trusted``, or .onnx. ``features``, when not given, are all of training's
     columns but key, entity, time, label, prediction and amount.
     ``since`` and ``until`` (end left out) bound the served and replayed rows by ``time``; ``sample`` keeps about that
-    many rows of each table, the same keys of each; ``rename`` maps their names to yours; ``time_zone`` is the declared
+    many rows of each table, the same keys of each (a baseline's are all counted); ``rename`` maps their names to yours; ``time_zone`` is the declared
     zone of a naive ``time`` column. ``cost`` is the price of a ``false_positive`` and a ``false_negative``, and the
     ``amount`` column that multiplies the latter. ``contract`` is what the served table must be: a file that `skewkit
     contract infer` began, or a `skewkit.contract.Contract`. ``evidence`` is what of the data itself findings may show:
@@ -93,14 +99,17 @@ def compare(
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
     score = scorer(model, task, trusted)
     agreed = contract if isinstance(contract, Contract) or not contract else read_contract(contract)
-    tables = {n: open_table(n, t) for n, t in given.items()}
-    tables = {n: _renamed(t, rename or {}, tables) for n, t in tables.items()}
+    tables = {n: _opened(n, t) for n, t in given.items()}
+    tables |= {n: _renamed(t, rename or {}, tables) for n, t in tables.items() if not isinstance(t, Baseline)}
     roles = (
         roles
         if roles.features
         else replace(roles, features=_features(tables["training"], roles, cost, (*as_of.values(), *lineage)))
     )
-    tables = {n: replace(t, roles=roles, zone=time_zone and zone(time_zone)) for n, t in tables.items()}
+    if isinstance(known := tables["training"], Baseline):
+        refuse_baseline(known, roles, task, rename or {})
+        lineage = known.lineage(lineage)
+    tables = {n: _in_roles(t, roles, time_zone) for n, t in tables.items()}
     _refuse(tables, roles, cost)
     beside.refuse(tables, roles, as_of, lineage)
     log = None if _absent(freshness) else _log(freshness, rename or {}, tables["served"])
@@ -113,6 +122,25 @@ def compare(
     pairs = paired(tables["replayed"], tables["served"]) if "replayed" in tables else None
     given = {"contract": agreed or None, "evidence": evidence, "freshness": log, "as_of": as_of, "lineage": lineage}
     return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs, **given)
+
+
+def open_training(
+    source: Source, roles: Roles, beside: Sequence[str], rename: Mapping[str, str], time_zone: str
+) -> Local:
+    """A training table alone, in its roles, for a baseline; ``beside`` are columns that are no features.
+
+    Raises SkewkitError as `compare` does.
+    """
+    table = open_table("training", source)
+    table = _renamed(table, rename, {"training": table})
+    roles = roles if roles.features else replace(roles, features=_features(table, roles, {}, beside))
+    table = _in_roles(table, roles, time_zone)
+    _refuse({"training": table}, roles, {})
+    if nowhere := [c for c in beside if c not in table.columns]:
+        raise SkewkitError(
+            f"training has no column {nowhere[0]!r}, named as lineage; it has {', '.join(table.columns)}"
+        )
+    return table
 
 
 def own(**tables: Any) -> Case:
@@ -133,11 +161,26 @@ def own(**tables: Any) -> Case:
         raise SkewkitError("a drill chooses requests by their key; give key=, the column that names each request")
     again = {} if given.get("replay") else {"replayed": served}
     case = compare(**{"training": served, "served": served, **again, **given})
-    if held := [t for t in case.tables.values() if t.at_hand is not t]:
+    if held := [t for t in case.tables.values() if "engine" in t.told]:
         raise SkewkitError(
             f"tables: {held[0].name} stays in {held[0].engine}, and a drill plants in memory; give sample=, how many rows to read"
         )
     return case
+
+
+def _opened(name, source):
+    """A table, or the baseline profile that stands for training."""
+    if not is_baseline(source):
+        return open_table(name, source)
+    if name != "training":
+        raise SkewkitError(f"{name} was given as a baseline profile; only training can be; give a table")
+    return source if isinstance(source, Baseline) else read_baseline(source)
+
+
+def _in_roles(table, roles, time_zone):
+    if isinstance(table, Baseline):
+        return replace(table, roles=roles)
+    return replace(table, roles=roles, zone=time_zone and zone(time_zone))
 
 
 def _absent(source) -> bool:
@@ -160,7 +203,7 @@ def _renamed(table, rename, tables):
 def _features(training, roles, cost, beside):
     """Training's columns, but for those that no model reads; a segment is a feature as well."""
     parts = (roles.key, roles.entity, roles.time, roles.label, roles.prediction, cost.get("amount"), *beside)
-    found = tuple(c for c in training.columns if c not in parts)
+    found = tuple(c for c in training.roles.features or training.columns if c not in parts)
     if not found:
         raise SkewkitError(
             f"training has no column left for a feature besides {', '.join(roles.others)}; name features"
@@ -207,7 +250,7 @@ def _refuse(tables, roles, cost):
         raise SkewkitError(
             "a replayed table was given without key=; name the column that pairs its rows with the served"
         )
-    asked = [c for c in tables if c != "training"]
+    asked = [c for c in tables if c != "training"] or ["training"]
     wanted = [(n, c, role) for role in ("key", "entity", "time") if (c := getattr(roles, role)) for n in asked]
     wanted += [("served", s, "segments") for s in roles.segments]
     if "amount" in cost:
@@ -252,10 +295,10 @@ def _sampled(tables, sample):
         return tables
     if sample < 0:
         raise SkewkitError(f"sample={sample} was asked; it is a number of rows, or 0 for all")
-    share = {n: sample / len(t) for n, t in tables.items()}
+    share = {n: sample / len(t) for n, t in tables.items() if not isinstance(t, Baseline)}
     if "replayed" in tables:
         share["replayed"] = share["served"]
-    kept = {n: t.sampled(share[n]) for n, t in tables.items()}
+    kept = {n: t if isinstance(t, Baseline) else t.sampled(share[n]) for n, t in tables.items()}
     for n, t in kept.items():
         if not len(t):
             raise SkewkitError(f"sample={sample} leaves no row of {n}, which has {len(tables[n])}; ask for more")

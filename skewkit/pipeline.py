@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import segments
+from . import baseline_file, segments
 from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .costs import DRAWS, cost
 from .policy import Policy
@@ -56,7 +56,7 @@ def _parts(case, policy):
 
 def _sampled(case):
     """What of a case was not looked at row by row, for its rows stay in an engine."""
-    tables = [t for t in case.tables.values() if t.at_hand is not t and len(t.at_hand) < len(t)]
+    tables = [t for t in case.tables.values() if "engine" in t.told and len(t.at_hand) < len(t)]
     if tables:
         rows = ", ".join(f"{len(t.at_hand):,} of the {len(t):,} rows of {t.name}" for t in tables)
         yield NotRun(
@@ -90,7 +90,7 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         costs = impact(case, policy, seed, draws)
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
-    absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand))]
+    absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand)), *baseline_file.absent(case)]
     absent += segments.absent(case) if policy.by_segment else ()
     not_run = (*policy.over(), *absent, *costs.absent, NOT_NAMED)
     return Result(findings, costs, not_run, case, policy.promise(case, len(parts)))

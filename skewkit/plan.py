@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .baseline_file import is_baseline, read_baseline
 from .history import results
 from .locations import open_table
 from .notebook import checked, declared, find, given
@@ -35,6 +36,10 @@ def plan(name: str, files: list[str], pairs: list[tuple[str, str]], runs: Path) 
         if not tables.get(role):
             continue
         try:
+            if role == "training" and is_baseline(tables[role]):
+                known = read_baseline(tables[role])
+                yield f"training: a baseline profile of {len(known):,} rows, {len(known.roles.features)} features"
+                continue
             table = open_table(role, tables[role])
         except SkewkitError as e:
             yield f"{role}: cannot be read. {e}"

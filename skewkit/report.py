@@ -161,7 +161,7 @@ def _drilled(drill: Drill):
 def inputs(case: Case) -> list[dict[str, Any]]:
     """What was read: where, how much, and a hash of it. A model's file has no rows and no columns."""
     read = [
-        {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256(), **told_by(t)}
+        {"role": role, "uri": t.uri, "rows": len(t), "columns": len(t.columns), "sha256": t.sha256(), **t.told}
         for role, t in {**case.tables, "freshness": case.freshness}.items()
         if t is not None
     ]
@@ -170,11 +170,6 @@ def inputs(case: Case) -> list[dict[str, Any]]:
     if (c := case.contract) is not None:  # the hash of what it promises, whoever reviewed it
         read.append({"role": "contract", "uri": c.uri, "rows": None, "columns": len(c.columns), "sha256": c.sha256})
     return read
-
-
-def told_by(table) -> dict[str, Any]:
-    """Of a table that stays in its engine: which, and by how much the share of rows below a value may be off."""
-    return {} if table.at_hand is table else {"engine": table.engine, "gap": table.gap}
 
 
 def environment() -> dict[str, Any]:

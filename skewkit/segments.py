@@ -42,7 +42,7 @@ def absent(case: Case):
     """The segments that no check can look into."""
     case = case.at_hand
     if alone := [c for c in case.roles.segments if c not in case.training.columns]:
-        yield NotRun("by_segment", f"training has no {', '.join(alone)}", "a training table with the segment")
+        yield NotRun("by_segment", f"training has no rows with {', '.join(alone)}", "a training table with the segment")
 
 
 def _tables(case, column, value):

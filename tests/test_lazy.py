@@ -12,6 +12,7 @@ import skewkit as sk
 from skewkit import distance, lazy
 from skewkit.engines import Local
 from skewkit.joins import paired
+from skewkit.lazy import Lazy
 from skewkit.records import Roles, SkewkitError, Tolerance
 from skewkit.report import inputs
 

@@ -41,7 +41,8 @@ def _measured(case, policy, feature):
         for t in tables:
             if (id(t), age) not in sides:
                 sides[id(t), age] = Side(t, feature, age)
-        two = (sides[id(t), age] for t in tables)
+        two = [sides[id(t), age] for t in tables]
+        two[0].spread = two[0].spread.known(two[1].spread)
         paired = _paired(case, feature, level, policy) if change == "skew" else 1.0
         compared = _Comparison(case, change, feature, *two, level, policy.categories, paired)
         found.append((change, list(compared.findings())))
@@ -102,7 +103,7 @@ class _Comparison:
     def findings(self):
         yield self._nulls()
         a, b = self.a, self.b
-        if not a.n or not b.n:
+        if not len(a.ordered) or not len(b.ordered):
             return
         shared = cells(a, b, self.categories)
         p, q = shared.counts(a), shared.counts(b)
@@ -111,7 +112,7 @@ class _Comparison:
         yield self._cells(shared, p, q)
         if a.kind in ("text", "number") and a.kind == b.kind and not self.before.age:
             yield self._formats()
-        if a.kind in ("text", "boolean") or (a.kind == "integer" and len(a.values) <= self.categories):
+        if a.kind in ("text", "boolean") or (a.kind == "integer" and len(a.values) <= self.categories and not a.gap):
             yield self._unseen()
             yield self._described("lost", distance.unseen(b, a) / a.n, "share of rows")
         for statistic, unit in (("psi", "nats"), ("js", "bits"), ("kl", "nats"), ("tv", "share")):
@@ -161,7 +162,7 @@ class _Comparison:
             return bounds.change_bounds(n * was, n, m * now, m, self.level)
 
         if between(1.0)[0] > 0:
-            fewer = self._fewer_where(lambda values, present: ~present)
+            fewer = self._fewer_where(lambda values, present: ~present, called="nulls")
             between = partial(between, fewer=fewer)
         return self._judged("null_share", abs(now - was), "share of rows", later, between)
 
@@ -201,7 +202,7 @@ class _Comparison:
 
     def _cells(self, shared, p, q):
         """Half the level for the bins; half for the frequent values, as if every value there is had been looked at."""
-        every = len(self.a.ordered) + len(self.b.ordered)
+        every = self.a.looked + self.b.looked
         levels = np.full(len(shared), self.level / 2)
         levels /= np.where(np.arange(len(shared)) < shared.bins, shared.bins, every)
 
@@ -217,7 +218,9 @@ class _Comparison:
         names, kind = list(was), self.a.kind
 
         def counts_as(cell):
-            return self._fewer_where(lambda values, present: written(values, kind)[names[cell]], self.fewer)
+            return self._fewer_where(
+                lambda values, present: written(values, kind)[names[cell]], self.fewer, names[cell]
+            )
 
         return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), lambda: names, counts_as)
 
@@ -260,10 +263,11 @@ class _Comparison:
 
         return self._judged("unseen", k / b.n, "share of rows", b.n, between, detail)
 
-    def _fewer_where(self, belongs, beside=(1.0, 1.0)):
+    def _fewer_where(self, belongs, beside=(1.0, 1.0), called=""):
         """By how much both sides' rows are fewer draws for one share, beside what is taken off already; at least as much."""
         return tuple(
-            max(1.0, s.fewer_where(belongs) / by) for s, by in zip((self.before, self.after), beside, strict=True)
+            max(1.0, s.fewer_where(belongs, called) / by)
+            for s, by in zip((self.before, self.after), beside, strict=True)
         )
 
     def _farthest(self, off, before, after, names):

@@ -48,18 +48,18 @@ def leakage(case: Case, policy):
         for f in case.roles.features:
             delay = policy.features.get(f, {}).get("delta", 0) if name != "served" else 0
             yield from _newer(case, name, f, delay, level)
-    scores = _scores(case, case.training, policy.categories)
-    for f, score in scores.items():
+    known = scores(case, case.training, policy.categories)
+    for f, score in known.items():
         yield Finding(
             *("leakage", "training", f, "too_good", score.value, _unit(score), score.n, *score.bounds(level)),
             grown=lambda times, score=score: score.bounds(level, times),
         )
-    if scores:
+    if known:
         change = "total" if case.replayed is None else "drift"
         then = case.served if case.replayed is None else case.replayed
-        for f, later in _scores(case, then, policy.categories).items():
-            if f in scores:
-                yield _gap(change, f, scores[f], later, level)
+        for f, later in scores(case, then, policy.categories).items():
+            if f in known:
+                yield _gap(change, f, known[f], later, level)
 
 
 def absent(case: Case) -> Iterator[NotRun]:
@@ -73,6 +73,8 @@ def absent(case: Case) -> Iterator[NotRun]:
         )
     if case.task == "multiclass":
         yield NotRun("leakage", "single features are scored against a label of two classes, or a number", "")
+    elif SCORES in case.training.memo:
+        return
     elif case.roles.label not in case.training.columns:
         yield NotRun("leakage", "training has no label for single features to tell", "label, in training")
     elif _labels(case, case.training) is None:
@@ -111,8 +113,10 @@ def _unit(score):
     return "AUC" if score.rarer is not None else "rank correlation"
 
 
-def _scores(case: Case, table: Table, categories: int) -> dict[str, Score]:
+def scores(case: Case, table: Table, categories: int) -> dict[str, Score]:
     """Each feature's score in a table, remembered with it: a drill asks for the same training again and again."""
+    if SCORES in table.memo:  # a baseline's, made before there was this policy
+        return table.memo[SCORES]
     if (SCORES, categories) not in table.memo:
         table.memo[SCORES, categories] = dict(_scored(case, table, categories))
     return table.memo[SCORES, categories]

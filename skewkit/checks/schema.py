@@ -56,6 +56,7 @@ def _empty(table, feature, kinds):
 def _held(before, after, feature):
     """In how many rows before the one value stood that all rows hold after."""
     was, now = (t.distribution(feature) for t in (before, after))
+    was = was.known(now)
     return int(was.counts[np.isin(was.values, now.values)].sum() if now.n else was.nulls)
 
 

@@ -22,10 +22,9 @@ class Side:
 
     def heaviest(self) -> float | None:
         """How many rows the entity of a row has on average; None where the table knows no entities."""
-        if (found := self.table.entities()) is None:
-            return None
         if "heaviest" not in self.table.memo:
-            self.table.memo["heaviest"] = heaviest(found[1])
+            found = self.table.entities()
+            self.table.memo["heaviest"] = None if found is None else heaviest(found[1])
         return self.table.memo["heaviest"]
 
     def alike(self) -> tuple[float, float, float]:
@@ -59,6 +58,12 @@ class Side:
 
     def alone(self) -> float:
         """The share of rows whose value is there once: in one row alone, or where there are entities, in one of them."""
+        about = ("alone", self.feature, self.age)
+        if about not in self.table.memo:
+            self.table.memo[about] = self._alone()
+        return self.table.memo[about]
+
+    def _alone(self):
         found = self.table.grouped(self.feature, self.age)
         if found is None:
             return float((self.spread.counts == 1).sum() / self.spread.n)
@@ -67,8 +72,13 @@ class Side:
         pairs = np.unique(np.c_[codes, entities[present]], axis=0)
         return float((np.bincount(pairs[:, 0])[codes] == 1).mean()) if len(codes) else 0.0
 
-    def fewer_where(self, belongs) -> float:
-        """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence."""
+    def fewer_where(self, belongs, called: str = "") -> float:
+        """By how much its rows are fewer draws for one share: of the rows that belong, told from values and their presence.
+
+        ``called`` names what is told otherwise, nulls or a format: a baseline remembers these by their names.
+        """
+        if ("effects", self.feature, self.age) in self.table.memo:
+            return self._remembered(self.table.memo["effects", self.feature, self.age], belongs, called)
         found = self.table.grouped(self.feature, self.age)
         if found is None:
             return 1.0
@@ -76,3 +86,11 @@ class Side:
         inside = belongs(values, present)
         entities = entities[present] if len(inside) < len(present) else entities
         return max(1.0, float(effects(entities, inside.astype(int), 2)[1]))
+
+    def _remembered(self, known, belongs, called):
+        """Of a baseline: at least what the largest of its own cells has, of those with a value that belongs."""
+        if called:
+            return max(1.0, known.get(called, 1.0))
+        d = self.spread
+        own = cells(d, d).index(d.values[belongs(d.values, np.ones(len(d.values), bool))])
+        return max([1.0, *np.array(known["cells"])[np.unique(own)]])
