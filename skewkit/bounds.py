@@ -87,13 +87,14 @@ def alone(cell: int) -> tuple[float, float]:
     return 1.0, 1.0
 
 
-def slack(p, q, gap: float, later: float):
-    """By how much `relative` may be off where the shares come from sketches; shape of p and q.
+def slack(p, q, off, later):
+    """By how much `relative` may be off where the shares are off by at most ``off`` and ``later``; all of shape (cells,)."""
+    return (off * (1 + relative(p, q)) + later) / (np.maximum(p - off, 0) + FEW)
 
-    A share between two values of a sketch is off by at most twice its gap.
-    """
-    least = np.maximum(p - 2 * gap, 0) + FEW
-    return 2 * (gap * (1 + relative(p, q)) + later) / least
+
+def root_slack(p, off) -> float:
+    """By how much `shape` may be off where shares p are off by at most ``off``, shape (cells,): |sqrt(p + e) - sqrt(p)|."""
+    return 2 * float(np.minimum(off, off**2 / np.maximum(p, 1e-300)).sum()) ** 0.5
 
 
 def cell_bounds(k, n, j, m, levels, counts_as=alone, off=0.0) -> tuple[float, float]:

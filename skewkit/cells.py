@@ -84,6 +84,21 @@ def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = 
     return Cells(np.unique(edges), atoms)
 
 
+def uncertain(shared: Cells, d: Distribution) -> np.ndarray:
+    """By how much the share of each cell may be off in a sketch, shape (cells,); 0 where all values are there.
+
+    A cell between two of the sketch's own values is off by its error at both, any other by its gap. A value is known to be
+    frequent where the sketch tells the rows up to it and below it apart. Of text, rows are counted by value.
+    """
+    if not d.gap or d.kind == "text":
+        return np.zeros(len(shared))
+    edge = np.concatenate(([0], np.where(np.isin(shared.edges, d.ordered), d.error, d.gap), [0]))
+    told = np.isin(shared.atoms, d.ordered) & (_held(d, shared.atoms) >= FREQUENT * d.n) & (d.error == 0)
+    atom = np.where(told, 0.0, d.gap + d.error)
+    inside = np.bincount(np.searchsorted(shared.edges, shared.atoms), atom, shared.bins)
+    return np.concatenate((edge[:-1] + edge[1:] + inside, atom))
+
+
 def _atoms(a, b, least, pooled):
     """The frequent values of either, or of both together, ascending: the most frequent of them, if they are too many."""
     rows = (a.n + b.n,) * 2 if pooled else (a.n, b.n)

@@ -71,6 +71,11 @@ class Distribution:
         """Among how many values the frequent ones are picked."""
         return len(self.ordered)
 
+    @property
+    def error(self) -> float:
+        """By how much the share of rows at or below its own values may be off, at most ``gap``."""
+        return self.gap
+
     def known(self, other: Distribution) -> Distribution:
         """As far as it can be known beside another; a baseline's may hold texts whose names only the other tells."""
         return self

@@ -25,8 +25,10 @@ ROWS = 200_000  # about so many are pulled, by a hash of their key, for what is 
 CELLS = 50_000_000  # and at most so many values
 POINTS = 4_000  # quantiles of a sketched column
 BLOCK = 10  # columns sketched in one query
-VALUES = 10_000  # of a column, at most, to be counted one by one in an engine that sketches
+FEW = 200  # whole numbers of a column, at most, to be counted one by one in an engine that sketches
+VALUES = 10_000  # texts, likewise
 SKETCHED = {"pyspark": 1e-4}  # engines, and the rank error of their quantiles: Spark's is 1 / accuracy, of 10,000
+HASHED = 4  # columns that stand for a row without a key
 WHOLE = 1_000_000  # a hash is taken modulo this
 
 
@@ -137,12 +139,10 @@ class Lazy:
         return Local(ds.dataset(found), self.roles, self.name, self.uri, zone=self.zone)
 
     def _hash(self, by=None):
-        """A number from 0 to WHOLE - 1 for each row, from one column or from all: the same in every table of this engine."""
-        text = self.source[by].cast("string") if by else None
-        for c in () if by else self.columns:
-            part = self.source[c].cast("string").fill_null("")
-            text = part if text is None else text + "|" + part
-        return (("sample|" + text).hash() % WHOLE).abs()
+        """A number from 0 to WHOLE - 1 for each row, the same in every table of this engine: of one column, or of a few."""
+        if by:
+            return (("sample|" + self.source[by].cast("string")).hash() % WHOLE).abs()
+        return (sum((self.source[c].hash() % WHOLE for c in self.columns[:HASHED]), start=0) % WHOLE).abs()
 
     @cached_property
     def at_hand(self) -> Local:
@@ -231,14 +231,16 @@ class Lazy:
 
     def _counted(self, name):
         """A column's distribution from the rows of each of its values."""
+        kind = self.kinds()[name]
         counts = self._ask(self.source.group_by(value=self.source[name]).aggregate(rows=self.source.count()))
         values, rows = counts["value"].to_pylist(), counts["rows"].to_numpy()
         there = np.array([v is not None for v in values], bool)
         held = np.empty(int(there.sum()), object)
         held[:] = [v for v in values if v is not None]
-        order = np.argsort(held)
+        order, dtype = np.argsort(held), {"integer": np.int64, "boolean": float}.get(kind, object)
         ends = np.cumsum(rows[there][order])
-        return Distribution("text", held[order], ends, int(ends[-1]) if len(ends) else 0, int(rows[~there].sum()))
+        n = int(ends[-1]) if len(ends) else 0
+        return Distribution(kind, held[order].astype(dtype), ends, n, int(rows[~there].sum()))
 
     def _sketch(self, name, age):
         """Ask for a block of columns at once, this one and the next features that were not asked yet."""
@@ -274,6 +276,8 @@ class Lazy:
         if kind == "text":
             # more values than can be counted one by one: those of the rows at hand
             return self._counted(name) if some <= VALUES else self.at_hand.distribution(name)
+        if kind in ("integer", "boolean") and n and some <= FEW:
+            return self._counted(name)
         scale = 1_000 if "time" in kind else 1
         dtype = np.int64 if kind == "integer" or "time" in kind else float
         if not n:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from .. import bounds, distance
-from ..cells import cells, written
+from ..cells import cells, uncertain, written
 from ..distributions import Distribution
 from ..evidence import shown
 from ..records import Case, Finding, NotRun, aged
@@ -184,11 +184,9 @@ class _Comparison:
         a, b = self.a.n, self.b.n
         shared = cells(self.a, self.b, self.categories, pooled=True)
         p, q = shared.counts(self.a), shared.counts(self.b)
-        both = (self.a, p / a), (self.b, q / b)
         value = bounds.shape(p, a, q, b, self.level)[0]
 
-        # each share is off by at most twice its sketch's gap, and its square root by no more than the root of that
-        off = sum(2 * float(np.minimum(2 * d.gap, 4 * d.gap**2 / np.maximum(s, 1e-12)).sum()) ** 0.5 for d, s in both)
+        off = sum(bounds.root_slack(share, uncertain(shared, d)) for d, share in ((self.a, p / a), (self.b, q / b)))
 
         def between(times):
             x, y = times / self.fewest[0], times / self.fewest[1]
@@ -209,7 +207,7 @@ class _Comparison:
         def counts_as(cell):
             return self._fewer_where(lambda values, present: shared.index(values) == cell, self.fewer)
 
-        off = bounds.slack(p / self.a.n, q / self.b.n, self.a.gap, self.b.gap)
+        off = bounds.slack(p / self.a.n, q / self.b.n, *(uncertain(shared, d) for d in (self.a, self.b)))
         return self._off("cells", p, self.a.n, q, self.b.n, levels, lambda: self._names(shared, p, q), counts_as, off)
 
     def _formats(self):
