@@ -46,14 +46,18 @@ def _blocks(a, b):
         values = values[order]
         gaps = np.cumsum(order < i2 - i, dtype=np.int64)
         gaps *= n + m
-        gaps -= np.arange(1, len(gaps) + 1) * n
+        gaps -= np.arange(n, n * len(gaps) + 1, n)
         gaps += i * m - j * n
         np.abs(gaps, out=gaps)
-        floats = values.astype(float)
-        steps = np.diff(floats, prepend=float(last))
-        steps *= np.concatenate(([gap], gaps[:-1]))
-        area = np.cumsum(np.concatenate(([area], steps)))[-1]  # one after the other, as the compiled pass does
-        gaps[:-1][values[1:] == values[:-1]] = -1
+        floats = values.astype(float, copy=False)
+        steps = np.empty(len(floats))
+        steps[0] = area + (floats[0] - float(last)) * gap
+        np.subtract(floats[1:], floats[:-1], out=steps[1:])
+        steps[1:] *= gaps[:-1]
+        area = np.add.accumulate(steps, out=steps)[-1]  # one after the other, as the compiled pass does
+        tied = values[1:] == values[:-1]
+        if tied.any():
+            gaps[:-1][tied] = -1
         top = int(gaps.argmax())
         if gaps[top] > most:
             most, where = int(gaps[top]), values[top]
