@@ -5,7 +5,7 @@ BIN := .venv/bin
 SKEWKIT := $(BIN)/skewkit
 RUNS ?= runs/drill
 
-.PHONY: setup drill incidents matrix test bench lab data lint size lock clean
+.PHONY: setup drill incidents matrix test bench bench-promise lab data lint size lock clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.ready
@@ -54,9 +54,13 @@ matrix: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-# How often clean tables alarm, and what is found, at each size, beside scipy; BENCH=20 runs fewer.
-BENCH ?= 1000
+# How long a check takes at each size, beside sorting the same columns, and how much memory; PEERS=/folder for others beside it.
 bench: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.speed
+
+# How often clean tables alarm, and what is found, at each size, beside scipy: hours; BENCH=20 runs fewer.
+BENCH ?= 1000
+bench-promise: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.false_alarms $(BENCH)
 	@echo
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.power $$(( $(BENCH) < 100 ? $(BENCH) : 100 ))

@@ -1,6 +1,6 @@
 """The promise about false alarms, and a floor of power: a check that always says ok would keep the first alone.
 
-`make bench` runs a thousand splits at each size, and prints what is found at each.
+`make bench-promise` runs a thousand splits at each size, and prints what is found at each.
 """
 
 import pytest
