@@ -4,7 +4,8 @@ The path, one module a step:
 
     load -> inject -> check -> impact -> diagnose -> report
 
-    load.py           compare: tables and their roles become a case
+    load.py           compare: tables and their roles become a case. engines.py answers from memory and files, lazy.py from
+                      a database or Spark, baseline_file.py from a profile of training
     injection.py      inject: what serving would have held under a skew, for a scope; skews/ holds every skew
     checks/           what differs, measured in cells.py and distance.py, with what chance allows from bounds.py
     policy.py         what is tolerated, and so the verdict; wobble.py learns it from training's own days

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from .files import once
 from .lazy import Lazy
-from .names import expand, optional
+from .names import expand, first_line, optional
 from .records import SkewkitError
 
 URL = re.compile(r"(?P<url>[a-z][a-z0-9+]*://[^#]*)#(?P<asked>.+)", re.S)
@@ -56,7 +56,7 @@ def open_database(name: str, source: str) -> Lazy:
             table = con.table(table, database=tuple(database) or None)
     except Exception as e:  # every engine has errors of its own
         raise SkewkitError(
-            f"{name}: {source} is no table or query that {con.name} can answer ({_first(e)}); it has {_tables(con)}"
+            f"{name}: {source} is no table or query that {con.name} can answer ({first_line(e, source)}); it has {_tables(con)}"
         ) from None
     once(name, table.columns)
     return Lazy(table, name=name, uri=source)
@@ -107,7 +107,3 @@ def _tables(con):
     except Exception:
         return "no list of its tables"
     return ", ".join(sorted(t for t in there if not t.startswith("skewkit_"))[:20]) or "no tables"
-
-
-def _first(error):
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"

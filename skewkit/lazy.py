@@ -94,7 +94,7 @@ class Lazy:
 
     def renamed(self, names: Mapping[str, str]) -> Lazy:
         """The table with some columns called otherwise: ours to theirs."""
-        return replace(self, source=self.source.rename(**names), memo={})
+        return replace(self, source=self.source.rename(dict(names)), memo={})
 
     def where(self, rows) -> Lazy:
         """The rows that an Ibis expression is true of."""
@@ -224,10 +224,9 @@ class Lazy:
         try:
             return query.to_pyarrow()
         except Exception as e:  # every engine has errors of its own
-            why = str(e).strip().splitlines()[0][:200] if str(e).strip() else ""
             raise SkewkitError(
-                f"{self.name}: {self.uri or self.engine} did not answer ({type(e).__name__}: {why})"
-            ) from e
+                f"{self.name}: {self.uri or self.engine} did not answer ({first_line(e, self.uri or '')})"
+            ) from None
 
     def _counted(self, name):
         """A column's distribution from the rows of each of its values."""

@@ -8,11 +8,11 @@ from operator import or_
 import pandas as pd
 
 from .lazy import Lazy
-from .pairs import Pairs
+from .pairs import Pairs, same_kind
 from .records import Agreement, SkewkitError, Tolerance
 
 MISMATCHES = 1_000  # rows of a feature that are looked at
-THEIRS = "_served_"  # before a name of the later table, in the join
+KEY, THEIRS = "_key_", "_served_"  # the key in the join, and what stands before a name of the later table
 BLOCK = 50  # features compared in one query
 
 
@@ -26,8 +26,9 @@ class LazyPairs:
                 f"give both as tables of one, or sample=, the number of rows to read into memory"
             )
         self.tables, self.memo, self.key = (before, after), {}, before.roles.key
-        keys = [t.source.select(key=t.source[self.key]) for t in self.tables]
-        counted = [k.filter(k.key.notnull()).group_by("key").aggregate(rows=lambda t: t.count()) for k in keys]
+        same_kind(self.tables, self.key)
+        keys = [t.source.select(**{KEY: t.source[self.key]}) for t in self.tables]
+        counted = [k.filter(k[KEY].notnull()).group_by(KEY).aggregate(rows=lambda t: t.count()) for k in keys]
         self.duplicates, self.nulls = [], []
         for t, c in zip(self.tables, counted, strict=True):
             held = c.aggregate(twice=c.rows.sum(where=c.rows > 1), rows=c.rows.sum())
@@ -36,8 +37,8 @@ class LazyPairs:
             self.nulls.append(len(t) - rows)
         # a key that is double on one side is a finding of its own, not a missing row as well
         self.missing, self.extra = (self._without(keys[i], counted[1 - i], self.tables[i]) for i in (0, 1))
-        alone = [c.filter(c.rows == 1).select("key") for c in counted]
-        self._alone = alone[0].semi_join(alone[1], "key")
+        alone = [c.filter(c.rows == 1).select(KEY) for c in counted]
+        self._alone = alone[0].semi_join(alone[1], KEY)
         self.n = _rows(before, self._alone)
         if not self.n:
             raise SkewkitError(
@@ -47,7 +48,7 @@ class LazyPairs:
 
     def _without(self, keys, others, table):
         """The rows with a key that the other table has nowhere."""
-        lost = keys.filter(keys.key.notnull()).anti_join(others, "key")
+        lost = keys.filter(keys[KEY].notnull()).anti_join(others, KEY)
         return _rows(table, lost)
 
     @cached_property
@@ -77,17 +78,17 @@ class LazyPairs:
     def mismatches(self, name: str, tolerance: Tolerance, columns=()) -> pd.DataFrame:
         """Some of the pairs that differ, at most MISMATCHES, those of least key: ``replayed``, ``served`` and columns."""
         joined = self._joined([name], columns)
-        off = joined.filter(~self._same(joined, name, tolerance)).order_by("key").limit(MISMATCHES)
+        off = joined.filter(~self._same(joined, name, tolerance)).order_by(KEY).limit(MISMATCHES)
         given = {c: off[_there(off, c)] for c in columns}
         found = self.tables[0]._ask(off.select(replayed=off[name], served=off[THEIRS + name], **given))
         return found.to_pandas(date_as_object=False)
 
     def _joined(self, names, columns=()):
-        before, after = (t.source for t in self.tables)
-        later = {THEIRS + c: after[c] for c in dict.fromkeys((*names, *columns)) if c in after.columns}
-        first = {c: before[c] for c in dict.fromkeys((*names, *columns)) if c in before.columns and c != "key"}
-        one = self._alone.join(before.select(**{"key": before[self.key]}, **first), "key")
-        return one.join(after.select(**{"key": after[self.key]}, **later), "key")
+        asked, found = dict.fromkeys((*names, *columns)), self._alone
+        for t, prefix in zip(self.tables, ("", THEIRS), strict=True):
+            held = {prefix + c: t.source[c] for c in asked if c in t.columns}
+            found = found.join(t.source.select(**{KEY: t.source[self.key]}, **held), KEY)
+        return found
 
     def _same(self, joined, name, tolerance):
         """Which pairs agree: nulls only with nulls, numbers within the tolerance, integers and categories exactly."""

@@ -20,6 +20,15 @@ def expand(location: str) -> str:
     return NAME.sub(lambda m: os.environ[m[1]], location)
 
 
+def first_line(error: Exception, location: str) -> str:
+    """What an engine's error says first, with what each ${NAME} of the location stands for taken out again."""
+    said = (str(error).strip().splitlines() or [""])[0][:200]
+    for name in NAME.findall(location):
+        if value := os.environ.get(name):
+            said = said.replace(value, f"${{{name}}}")
+    return f"{type(error).__name__}: {said}"
+
+
 def dotted(text: str) -> bool:
     """Whether a text could be a function's dotted name."""
     return bool(re.fullmatch(r"\w+([.:]\w+)+", text))

@@ -24,11 +24,7 @@ class Pairs:
     def __init__(self, before: Local, after: Local):
         self.tables, self.memo = (before, after), {}
         key = before.roles.key
-        kinds = [t.kinds()[key] for t in self.tables]
-        if len({k.replace("integer", "number") for k in kinds}) > 1:
-            raise SkewkitError(
-                f"key {key!r} is {kinds[0]} in {before.name} and {kinds[1]} in {after.name}; write both as one type"
-            )
+        same_kind(self.tables, key)
         keys = [t.column(key) for t in self.tables]
         self.nulls = tuple(int(k.isna().sum()) for k in keys)
         self.duplicates = tuple(int(k.dropna().duplicated(keep=False).sum()) for k in keys)
@@ -97,6 +93,14 @@ class Pairs:
             pd.DataFrame({c: t.column(c).take(rows[take]).reset_index(drop=True) for c in columns if c in t.columns})
             for t, rows in zip(self.tables, (self.before, self.after), strict=True)
         )
+
+
+def same_kind(tables, key: str) -> None:
+    """Refuse two tables whose keys are of other kinds: none would be found in the other."""
+    kinds = [t.kinds()[key] for t in tables]
+    if len({k.replace("integer", "number") for k in kinds}) > 1:
+        before, after = (t.name for t in tables)
+        raise SkewkitError(f"key {key!r} is {kinds[0]} in {before} and {kinds[1]} in {after}; write both as one type")
 
 
 def _few(values: pd.Series) -> str:

@@ -23,7 +23,10 @@ def side_by_side(measure: Callable[[str], Iterable], columns: Iterable[str], tab
     np.empty(
         KEPT, np.uint8
     )  # untouched and freed at once: from then on the C library keeps as much for what comes next
-    rows = sum(len(t) for t in tables)
+    tables = list(tables)
+    rows = (
+        0 if any("engine" in t.told for t in tables) else sum(len(t) for t in tables)
+    )  # an engine has its own threads
     threads = min(_wanted(), max(1, MEMORY // (EACH * max(rows, 1)))) if rows >= FEWEST else 1
     columns = list(columns)
     if threads == 1:

@@ -198,6 +198,29 @@ def test_what_looks_at_rows_takes_a_sample_and_says_so(monkeypatch, tmp_path):
         sk.own(served=there_frame(ibis.duckdb.connect(), tmp_path), key="key")
 
 
+def test_keys_of_other_types_and_columns_of_any_name(engine, tmp_path):
+    """A key that is text on one side is refused as in memory; a feature may be called key, and the key anything."""
+    frame = table().rename(columns={"key": "the request", "whole": "key", "x": "a b"})
+    frame.to_parquet(tmp_path / "odd.parquet", coerce_timestamps="us")
+    odd = engine.read_parquet(tmp_path / "odd.parquet")
+    case = sk.compare(odd, odd, odd, key="the request", features=["key", "a b"])
+    assert sk.check(case).verdict == "ok" and case.pairs.n == N
+    renamed = sk.compare(odd, odd, odd, key="id", rename={"the request": "id", "a b": "ab"}, features=["ab"])
+    assert renamed.pairs.n == N and renamed.served.columns[0] == "id"
+    text = odd.mutate(**{"the request": odd["the request"].cast("string")})
+    with pytest.raises(SkewkitError, match="integer in replayed and text in served; write both as one type"):
+        sk.compare(odd, text, odd, key="the request", features=["a b"])
+
+
+def test_what_an_engine_says_of_its_errors_holds_no_secret(tmp_path, monkeypatch):
+    """The first line of the error, and in it the name of what was read from the environment, not what it stands for."""
+    monkeypatch.setenv("TOKEN", "hunter2")
+    asked = "duckdb://#SELECT 1 / CAST('${TOKEN}' AS INTEGER) AS x FROM range(10)"
+    with pytest.raises(SkewkitError, match=r"\$\{TOKEN\}") as e:
+        sk.check(sk.compare(asked, asked, features=["x"]))
+    assert "hunter2" not in str(e.value)
+
+
 def test_a_database_is_named_by_a_url(tmp_path, monkeypatch):
     """A table or a query behind #, its secrets read from the environment and shown nowhere; a file is only read."""
     import duckdb

@@ -42,8 +42,20 @@ def test_many_threads_work_only_where_there_is_memory_for_them(monkeypatch):
     pools = []
     monkeypatch.setattr(threads, "ThreadPoolExecutor", lambda n: pools.append(n) or Pool())
     for rows in (10, 5_000_000, 40_000_000):
-        assert list(threads.side_by_side(lambda c: [c], "ab", [range(rows)])) == ["a", "b"]
+        assert list(threads.side_by_side(lambda c: [c], "ab", [Rows(rows)])) == ["a", "b"]
     assert pools == [4]
+    list(threads.side_by_side(lambda c: [c], "ab", [Rows(5_000_000, engine="duckdb")]))
+    assert pools == [4]  # one connection answers one question at a time
+
+
+class Rows:
+    """A table in memory of so many rows, or of an engine."""
+
+    def __init__(self, rows, **told):
+        self.rows, self.told = rows, told
+
+    def __len__(self):
+        return self.rows
 
 
 class Pool:
