@@ -19,6 +19,7 @@ import pyarrow.dataset as ds
 from .columns import Names
 from .distributions import Distribution, Glance
 from .engines import Local
+from .names import first_line
 from .records import Roles, SkewkitError
 
 ROWS = 200_000  # about so many are pulled, by a hash of their key, for what is asked of rows

@@ -66,7 +66,7 @@ MAY = {
     "wobble": "bounds cells distance records",
     "files": "columns engines names records",
     "versions": "engines files names records",
-    "lazy": "columns distributions engines records",
+    "lazy": "columns distributions engines names records",
     "lazy_pairs": "lazy pairs records",
     "databases": "files lazy names records",
     "locations": "databases engines files lazy records versions",
