@@ -44,11 +44,17 @@ def plan(name: str, files: list[str], pairs: list[tuple[str, str]], runs: Path) 
         except SkewkitError as e:
             yield f"{role}: cannot be read. {e}"
             continue
-        size = sum(f.size or 0 for f in table.filesystem.get_file_info(list(table.files))) / 1e6
         rows, columns = len(table), len(table.columns)
         cells += rows * columns
-        yield f"{role}: {rows:,} rows, {columns} columns, {several(len(table.files), 'file')}, {size:,.1f} MB"
+        yield f"{role}: {rows:,} rows, {columns} columns, {_where(table)}"
     yield from _duration(name, cells, runs)
+
+
+def _where(table):
+    if "engine" in table.told:
+        return f"which stay in {table.told['engine']}"
+    size = sum(f.size or 0 for f in table.filesystem.get_file_info(list(table.files))) / 1e6
+    return f"{several(len(table.files), 'file')}, {size:,.1f} MB"
 
 
 def _duration(notebook, cells, runs):
