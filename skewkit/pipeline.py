@@ -92,5 +92,5 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
     absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand)), *baseline_file.absent(case)]
     absent += segments.absent(case) if policy.by_segment else ()
-    not_run = (*policy.over(), *absent, *costs.absent, NOT_NAMED)
+    not_run = (*policy.nowhere(case), *policy.over(), *absent, *costs.absent, NOT_NAMED)
     return Result(findings, costs, not_run, case, policy.promise(case, len(parts)))

@@ -139,6 +139,12 @@ class Policy:
                     return limits[n]
         return None
 
+    def nowhere(self, case: Case) -> list[NotRun]:
+        """Features that it has rules for and the case does not have: those rules did nothing."""
+        unknown = [f for f in self.features if f not in case.roles.features]
+        why = f"it has rules for {', '.join(map(repr, unknown))}, which no table has as a feature"
+        return [NotRun("policy", why, "the feature's own name")] if unknown else []
+
     def over(self) -> list[NotRun]:
         """What is no longer accepted, for its day has come."""
         return [

@@ -339,3 +339,10 @@ def test_a_dry_run_prints_no_secret(folder, capsys, monkeypatch):
     code, said = dry(folder, capsys, served="${TOKEN}/served.parquet", replayed="${TOKEN}/gone.parquet")
     assert code == 0 and "hunter2" not in said and "served: 2,000 rows" in said and "${TOKEN}/gone.parquet" in said
     assert dry(folder, capsys, served="${NOT_SET_AT_ALL}/served.parquet")[0] == 2
+
+
+def test_a_dry_run_counts_the_rows_of_an_engine(folder, capsys):
+    """A table of a database: its rows and columns, and that they stay there."""
+    asked = "duckdb://#SELECT range AS x, 1 AS y FROM range(70)"
+    assert main(["run", "check", "--dry-run", "-p", "training", asked, "-p", "served", asked]) == 0
+    assert "served: 70 rows, 2 columns, which stay in duckdb" in capsys.readouterr().out

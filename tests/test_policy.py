@@ -426,3 +426,14 @@ def test_wobble_raises_what_is_tolerated_and_never_above_what_is_material(policy
         judged = read.judge(finding)
         assert judged.threshold == pytest.approx(tolerated)
         assert str(judged.verdict) == ("warn" if tolerated < 0.06 else "inconclusive")
+
+
+def test_a_rule_for_a_feature_that_is_not_there_is_told(tmp_path):
+    """A name that is misspelt in the policy would do nothing, and the result says so; one that is there says nothing."""
+    (tmp_path / "p.yaml").write_text("features: {amuont: {absolute: 0.5}}\n")
+    frame = pd.DataFrame({"amount": np.arange(100.0)})
+    case = sk.compare(frame, frame)
+    (told,) = (n for n in sk.examine(case, sk.read_policy(str(tmp_path / "p.yaml"))).not_run if n.step == "policy")
+    assert "'amuont'" in told.reason
+    (tmp_path / "p.yaml").write_text("features: {amount: {absolute: 0.5}}\n")
+    assert not [n for n in sk.examine(case, sk.read_policy(str(tmp_path / "p.yaml"))).not_run if n.step == "policy"]
