@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from .distributions import Distribution
+from .evidence import said
 
 BINS = 20  # of the values that are no atoms, equally many of the first table's rows in each
 FREQUENT = 0.001  # of the rows: a value with at least this share on either side is an atom
@@ -25,6 +27,7 @@ class Cells:
 
     edges: np.ndarray  # ascending, shape (bins - 1,)
     atoms: np.ndarray  # ascending, shape (atoms,)
+    kind: str = "number"  # of the column
 
     def __len__(self):
         return len(self.edges) + 1 + len(self.atoms)
@@ -50,17 +53,16 @@ class Cells:
         binned -= np.bincount(np.searchsorted(self.edges, self.atoms), often, self.bins)
         return np.concatenate((binned, often))
 
-    def label(self, cell: int) -> str:
-        """How a cell is called: its value, or from where to where it reaches."""
-        if cell >= self.bins:
-            return str(self.atoms[cell - self.bins])
-        if not len(self.edges):
-            return "all others" if len(self.atoms) else "all"
-        if cell == 0:
-            return f"up to {self.edges[0]:.6g}"
-        if cell == len(self.edges):
-            return f"above {self.edges[-1]:.6g}"
-        return f"above {self.edges[cell - 1]:.6g}, up to {self.edges[cell]:.6g}"
+    def labels(self, evidence: str, rows: np.ndarray) -> list[str]:
+        """How each cell may be called where so many rows hold it, shape (cells,): its value, or from where to where it reaches."""
+        edges = [said(e, self.kind, "rows") if "time" in self.kind else f"{e:.6g}" for e in self.edges]
+        if not edges:
+            binned = ["all others" if len(self.atoms) else "all"]
+        else:
+            between = [f"above {a}, up to {b}" for a, b in pairwise(edges)]
+            binned = [f"up to {edges[0]}", *between, f"above {edges[-1]}"]
+        held = zip(self.atoms, rows[self.bins :], strict=True)
+        return binned + [said(value, self.kind, evidence, int(n)) for value, n in held]
 
 
 def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = False) -> Cells:
@@ -73,7 +75,7 @@ def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = 
     few = a.kind in ("integer", "boolean") and len(a.values) <= categories and not a.gap
     atoms = _atoms(a, b, 0.0 if few else FREQUENT, pooled)
     if a.kind == "text":
-        return Cells(np.array([], object), atoms)
+        return Cells(np.array([], object), atoms, a.kind)
     held = _held(a, atoms).astype(int)
     left = a.n - int(held.sum())
     bins = min(BINS, int(np.ceil(BINS * left / max(a.n, 1))))
@@ -81,7 +83,7 @@ def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = 
     first = a.below(atoms, "left") - held.cumsum() + held  # such rows before each atom
     passed = np.concatenate(([0], held.cumsum()))[np.searchsorted(first, ranks, "right")]
     edges = a.at(ranks + passed) if left else a.ordered[:0]
-    return Cells(np.unique(edges), atoms)
+    return Cells(np.unique(edges), atoms, a.kind)
 
 
 def uncertain(shared: Cells, d: Distribution) -> np.ndarray:

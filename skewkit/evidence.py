@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from unicodedata import category
 
+import pandas as pd
+
 SHOWS = ("rows", "masked", "counts")
 MANY = 10  # rows that share a value, for it to be nobody's own
 
@@ -23,6 +25,14 @@ def shown(value: Any, evidence: str, rows: int = 1) -> Any:
     if evidence == "counts":
         return None
     return mask(plain) if isinstance(plain, str) else plain
+
+
+def said(value: Any, kind: str, evidence: str, rows: int = 1) -> str:
+    """How a value of a column of a kind (`columns.KINDS`) is written beside a number: a time as one, ``hidden`` what is."""
+    found = shown(value, evidence, rows)
+    if found is None:
+        return "hidden"
+    return f"{pd.Timestamp(found)}{' UTC' if kind == 'time' else ''}" if "time" in kind else str(found)
 
 
 def mask(text: str) -> str:

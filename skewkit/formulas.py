@@ -7,7 +7,7 @@ import pandas as pd
 
 from . import bounds, distance
 from .cells import cells, formats
-from .evidence import shown
+from .evidence import said
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, SkewkitError, aged
@@ -124,10 +124,7 @@ def _parts(a, b, statistic, evidence, categories):
     else:
         shared = cells(a, b, categories, pooled=statistic == "shape")
         k, j, n, m = shared.counts(a), shared.counts(b), a.n, b.n
-        names = [
-            shared.label(i) if i < shared.bins else shown(shared.atoms[i - shared.bins], evidence, int(max(k[i], j[i])))
-            for i in range(len(shared))
-        ]
+        names = shared.labels(evidence, np.maximum(k, j))
     if statistic == "shape" and (few := bounds.small(k, n, j, m)).any():
         names = [*(name for name, alone in zip(names, ~few, strict=True) if alone), f"{few.sum()} small cells together"]
         k, j = (np.r_[c[~few], c[few].sum()] for c in (k, j))
@@ -146,7 +143,7 @@ def _gaps(a, b, evidence):
     before, after = (distance.cdf(d, at[near]) for d in (a, b))
     return pd.DataFrame(
         {
-            "cell": [f"up to {shown(v, evidence)}" for v in at[near]],
+            "cell": [f"up to {said(v, a.kind, evidence)}" for v in at[near]],
             "before": before,
             "after": after,
             "part": after - before,

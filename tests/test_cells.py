@@ -37,7 +37,8 @@ def test_bins_are_quantiles_of_the_reference():
     shared = cells(a, b)
     np.testing.assert_allclose(shared.counts(a), 1000 / BINS, atol=1)
     np.testing.assert_allclose(shared.counts(b), [50] * 10 + [0] * 10, atol=1)
-    assert shared.label(0) == "up to 49" and shared.label(BINS - 1).startswith("above")
+    labels = called(shared)
+    assert labels[0] == "up to 49" and labels[BINS - 1].startswith("above")
 
 
 def test_whole_numbers_of_one_side_may_be_fractions_on_the_other():
@@ -60,7 +61,7 @@ def test_a_value_that_is_frequent_on_either_side_is_a_cell():
     """Five percent of zeros among numbers that training never repeats are one cell, empty before."""
     a, b = np.arange(1.0, 1001), np.r_[np.zeros(50), np.arange(1.0, 951)]
     shared = cells(dist(a), dist(b))
-    (cell,) = [i for i in range(len(shared)) if shared.label(i) == "0.0"]
+    cell = called(shared).index("0.0")
     assert shared.counts(dist(a))[cell] == 0 and shared.counts(dist(b))[cell] == 50
 
 
@@ -68,9 +69,9 @@ def test_text_cells_are_the_frequent_categories_and_all_others():
     """Of more categories than there are cells, the most frequent keep one each."""
     values = [f"c{i:04d}" for i in range(300) for _ in range(2 + (i < 10) * 50)]
     shared = cells(dist(values), dist(values))
-    assert len(shared) == MOST + 1 and shared.label(0) == "all others"
+    assert len(shared) == MOST + 1 and called(shared)[0] == "all others"
     assert shared.counts(dist(values))[0] == 2 * (300 - MOST)
-    assert {shared.label(i) for i in range(1, len(shared))} >= {f"c{i:04d}" for i in range(10)}
+    assert set(called(shared)[1:]) >= {f"c{i:04d}" for i in range(10)}
 
 
 def test_a_few_whole_numbers_are_categories():
@@ -105,3 +106,20 @@ def test_formats_are_read_from_a_seeded_sample_of_many_rows():
     seen, n = formats(dist(values))
     assert n == 20_000 and seen == formats(dist(values))[0]
     assert seen["7 decimals or more"] / n == pytest.approx(0.1, abs=0.01)
+
+
+def called(shared):
+    """What its cells are called, where all may be shown."""
+    return shared.labels("rows", np.full(len(shared), 1))
+
+
+def test_cells_of_times_are_called_by_times_and_what_is_hidden_says_so():
+    """A day that many rows hold reads as a day; with counts alone as evidence, a value that few hold reads as hidden."""
+    days = pd.Series(pd.to_datetime(["2024-03-01T06:00Z"] * 3 + ["2024-03-02T00:00Z"] * 2))
+    shared = cells(distribution_of(days), distribution_of(days))
+    assert called(shared)[-2:] == ["2024-03-01 06:00:00 UTC", "2024-03-02 00:00:00 UTC"]
+    assert shared.labels("counts", np.full(len(shared), 3))[-1] == "hidden"
+    assert shared.labels("counts", np.full(len(shared), 30))[-1] == "2024-03-02 00:00:00 UTC"
+    many = pd.Series(pd.date_range("2024-01-01", periods=200, tz="UTC"))
+    spans = called(cells(distribution_of(many), distribution_of(many)))
+    assert spans[1].startswith("above 2024-01-") and spans[1].endswith(" UTC")

@@ -46,7 +46,7 @@ MAY = {
     "beside": "records",
     "hashing": "records",
     "distributions": "",
-    "cells": "distributions",
+    "cells": "distributions evidence",
     "columns": "distributions records timeline",
     "engines": "columns distributions records scope timeline",
     "models": "columns names records",

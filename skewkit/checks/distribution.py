@@ -9,7 +9,7 @@ import numpy as np
 from .. import bounds, distance
 from ..cells import cells, uncertain, written
 from ..distributions import Distribution
-from ..evidence import shown
+from ..evidence import said
 from ..records import Case, Finding, NotRun, aged
 from ..threads import side_by_side
 from .side import Side
@@ -194,7 +194,7 @@ class _Comparison:
             return max(0.0, low - off), high + off
 
         def detail():
-            return self._farthest((np.sqrt(q / b) - np.sqrt(p / a)) ** 2, p / a, q / b, self._names(shared, p, q))
+            return self._farthest((np.sqrt(q / b) - np.sqrt(p / a)) ** 2, p / a, q / b, self._labels(shared, p, q))
 
         return self._judged("shape", value, "share of a share", min(a, b), between, detail, self.fewest)
 
@@ -208,7 +208,7 @@ class _Comparison:
             return self._fewer_where(lambda values, present: shared.index(values) == cell, self.fewer)
 
         off = bounds.slack(p / self.a.n, q / self.b.n, *(uncertain(shared, d) for d in (self.a, self.b)))
-        return self._off("cells", p, self.a.n, q, self.b.n, levels, lambda: self._names(shared, p, q), counts_as, off)
+        return self._off("cells", p, self.a.n, q, self.b.n, levels, lambda: self._labels(shared, p, q), counts_as, off)
 
     def _formats(self):
         (was, n), (now, m) = self.before.formats(), self.after.formats()
@@ -273,11 +273,8 @@ class _Comparison:
         for i in np.argsort(-off, kind="stable")[:SHOWN]:
             yield {"cell": names[i], "before": float(before[i]), "after": float(after[i])}
 
-    def _names(self, shared, p, q):
-        return [
-            shared.label(i) if i < shared.bins else self._shown(shared.atoms[i - shared.bins], max(p[i], q[i]))
-            for i in range(len(shared))
-        ]
+    def _labels(self, shared, p, q):
+        return shared.labels(self.case.evidence, np.maximum(p, q))
 
     def _shown(self, value, rows=1):
-        return str(shown(value, self.case.evidence, rows))
+        return said(value, self.a.kind, self.case.evidence, int(rows))
