@@ -87,50 +87,63 @@ def alone(cell: int) -> tuple[float, float]:
     return 1.0, 1.0
 
 
-def slack(p, q, off, later):
-    """By how much `relative` may be off where the shares are off by at most ``off`` and ``later``; all of shape (cells,)."""
-    return (off * (1 + relative(p, q)) + later) / (np.maximum(p - off, 0) + FEW)
-
-
 def root_slack(p, off) -> float:
     """By how much `shape` may be off where shares p are off by at most ``off``, shape (cells,): |sqrt(p + e) - sqrt(p)|."""
     return 2 * float(np.minimum(off, off**2 / np.maximum(p, 1e-300)).sum()) ** 0.5
 
 
-def cell_bounds(k, n, j, m, levels, counts_as=alone, off=0.0) -> tuple[float, float]:
+def cell_bounds(k, n, j, m, levels, counts_as=alone, off=(0.0, 0.0)) -> tuple[float, float]:
     """Bounds of the largest `relative` change over cells, from k of n rows and j of m in each: shapes (cells,).
 
     ``levels`` share out the error level over the cells, shape (cells,). ``counts_as`` gives for a cell that is far off by
-    how much its rows on either side are fewer draws than others, for they may be of few entities. ``off`` is what each
-    change may be off by for other reasons than chance (see `slack`), shape (cells,).
+    how much its rows on either side are fewer draws than others, for they may be of few entities. ``off`` is by how much the
+    shares of either side may be off for other reasons than chance, as a sketch's are, each of shape (cells,).
     """
-    off = np.broadcast_to(off, k.shape)
     t = np.array([surprise(x / 2) for x in levels.tolist()])
     p, q = k / n, j / m
+    (p, q), (low_p, high_q) = _nearest(p, q, *off), _farthest(p, q, *off)
     farthest = np.argsort(-_roughly(p, n, q, m, t), kind="stable")[:REFINED]
     low = 0.0
     for cell in farthest[_apart(p, n, q, m)[farthest] > t[farthest]]:
         fewer, later = counts_as(int(cell))
-        low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]) - off[cell])
-    return float(low), float((np.maximum(_relative_high(p, n, q, m, t), relative(p, q)) + off).max())
+        low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]))
+    return float(low), float(max(_relative_high(low_p, n, high_q, m, t).max(), relative(low_p, high_q).max()))
 
 
-def shape(k: np.ndarray, n: float, j: np.ndarray, m: float, level: float) -> tuple[float, float, float]:
+def _nearest(p, q, off, later):
+    """Shares as near to each other as they may be, when each may be off by so much; all of shape (cells,)."""
+    apart = np.sign(q - p)
+    p, q = p + apart * off, q - apart * later
+    meet = np.sign(q - p) != apart
+    return np.where(meet, (p + q) / 2, p), np.where(meet, (p + q) / 2, q)
+
+
+def _farthest(p, q, off, later):
+    """Shares as far from each other as they may be."""
+    apart = np.where(q >= p, 1, -1)
+    return np.clip(p - apart * off, 0, 1), np.clip(q + apart * later, 0, 1)
+
+
+def shape(
+    k: np.ndarray, n: float, j: np.ndarray, m: float, level: float, off: float = 0.0
+) -> tuple[float, float, float]:
     """How much the share of a cell changed on average, and its bounds: from k of n rows and j of m in each cell.
 
     sqrt(4 sum (sqrt q - sqrt p)^2), about the root mean square of (q - p) / p; 2 sqrt 2 times the Hellinger distance. Of
     counts that are not small, square roots are normal with variance 1/4, so that its square times nm / (n + m) is a chi
     square of cells - 1 degrees that is off centre by as much as the truth lies apart. The bounds are Birge's (2001, lemma
-    8.1), which are wider than exact ones; cells too small for it count together.
+    8.1), which are wider than exact ones; cells too small for it count together. ``off`` is by how much the value may be off
+    for other reasons than chance (see `root_slack`).
     """
     k, j = _merged(k, n, j, m)
     x, many, degrees = log(2 / level), n * m / (n + m), len(k) - 1
     square = 4 * float(((np.sqrt(j / m) - np.sqrt(k / n)) ** 2).sum())
-    lower = sqrt(max(0.0, 2 * many * square - degrees)) - 2 * sqrt(x)
-    upper = sqrt(max(0.0, 2 * many * square - degrees + 4 * x)) + 2 * sqrt(x)
+    value = sqrt(square)
+    least, most = 2 * many * max(0.0, value - off) ** 2, 2 * many * (value + off) ** 2
+    lower = sqrt(max(0.0, least - degrees)) - 2 * sqrt(x)
+    upper = sqrt(max(0.0, most - degrees + 4 * x)) + 2 * sqrt(x)
     low = max(0.0, lower**2 - degrees) / 2 / many if lower > 0 else 0.0
     high = max(0.0, upper**2 - degrees) / 2 / many
-    value = sqrt(square)
     return value, min(value, sqrt(low)), max(value, sqrt(high))
 
 

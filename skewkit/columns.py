@@ -46,7 +46,10 @@ def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.n
     elif len(kinds) == 1:  # text is never a number
         agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
     elif "other" in kinds:  # numbers of which some have become text
-        agree[both] = [type(a) is type(b) and a == b for a, b in zip(x.astype(object), y.astype(object), strict=True)]
+        two = zip(x.astype(object), y.astype(object), strict=True)
+        agree[both] = [
+            type(a) is type(b) and (np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b) for a, b in two
+        ]
     return agree
 
 

@@ -12,12 +12,13 @@ from .names import expand, first_line, optional
 from .records import SkewkitError
 
 URL = re.compile(r"(?P<url>[a-z][a-z0-9+]*://[^#]*)#(?P<asked>.+)", re.S)
+STORES = ("abfs", "abfss", "adl", "az", "file", "gcs", "gs", "hdfs", "http", "https", "memory", "oci", "s3", "s3a")
 IN_MEMORY = ("duckdb://", "duckdb://:memory:")
 
 
 def is_database(source) -> bool:
     """Whether a text is a database's URL with a table or a query behind #."""
-    return isinstance(source, str) and bool(URL.fullmatch(source))
+    return isinstance(source, str) and bool(URL.fullmatch(source)) and source.partition(":")[0] not in STORES
 
 
 def is_ibis(source) -> bool:

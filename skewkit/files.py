@@ -257,6 +257,8 @@ def _wider(a, b):
     a, b = (t.value_type if pa.types.is_dictionary(t) else t for t in (a, b))
     if pa.types.is_null(a) or pa.types.is_null(b):
         return b if pa.types.is_null(a) else a
+    if pa.types.is_decimal(a) != pa.types.is_decimal(b) and not (pa.types.is_integer(a) or pa.types.is_integer(b)):
+        return None  # a decimal is no float
     kinds = {arrow_kind(a), arrow_kind(b)}
     if kinds == {"text"}:
         return pa.large_string()

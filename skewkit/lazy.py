@@ -29,15 +29,15 @@ BLOCK = 10  # columns sketched in one query
 FEW = 200  # whole numbers of a column, at most, to be counted one by one in an engine that sketches
 VALUES = 10_000  # texts, likewise
 SKETCHED = {"pyspark": 1e-4}  # engines, and the rank error of their quantiles: Spark's is 1 / accuracy, of 10,000
-HASHED = 4  # columns that stand for a row without a key
-WHOLE = 1_000_000  # a hash is taken modulo this
+UNIQUE = 0.5  # of the rows are unlike all others, or those that are alike are told apart before they are sampled
+WHOLE = 1 << 30  # a hash is taken modulo this, which 32 bits hold a whole number of times
 
 
 @dataclass(frozen=True, eq=False)
 class Lazy:
     """An Ibis table. ``zone`` is the declared zone of a naive time column; ``points`` the quantiles asked of a sketch."""
 
-    source: Any
+    source: Any = field(repr=False)  # it holds what ${NAME} stands for
     roles: Roles = Roles()
     name: str = "table"
     uri: str | None = None
@@ -75,6 +75,11 @@ class Lazy:
     @cached_property
     def _kinds(self):
         naive = _naive_in_spark(self.source) if self.engine == "pyspark" else None
+        if naive and self.zone and self.roles.time in naive:
+            raise SkewkitError(
+                f"{self.name}: time_zone={self.zone!r} was given for {self.roles.time!r}, which Spark holds without a zone; write "
+                f"it there as a timestamp: to_utc_timestamp({self.roles.time}, {self.zone!r})"
+            )
         return {c: self._kind(c, t, naive) for c, t in self.source.schema().items()}
 
     def _kind(self, name, t, naive):
@@ -107,8 +112,12 @@ class Lazy:
         rows = time.notnull()
         for bound, keeps in ((since, lambda b: time >= b), (until, lambda b: time < b)):
             if bound is not None:
-                rows = rows & keeps(bound.tz_convert(None) if not time.type().timezone else bound)
+                rows = rows & keeps(bound if time.type().timezone else self._wall(bound))
         return self.where(rows)
+
+    def _wall(self, moment):
+        """A moment as the wall clock of a naive time column shows it; Spark's moments look naive, and are in UTC."""
+        return moment.tz_convert(self.zone or "UTC").tz_localize(None)
 
     def beside(self, kept: Lazy, whole: Lazy) -> Lazy:
         """The rows but for those whose key is in a whole table and was not kept of it."""
@@ -130,34 +139,56 @@ class Lazy:
 
         In the order of the key, for an engine has none of its own.
         """
-        rows = self.source if share >= 1 else self.source.filter(self._hash(by) < int(share * WHOLE))
+        rows = self.source if share >= 1 else self._sampled(share, by)
         key = self.roles.key
-        if columns is None and key in self.columns:
-            rows = rows.order_by(key)
-        found = self._ask(rows.select(*(self.columns if columns is None else columns)))
+        if columns is None:
+            columns = [c for c, t in self.source.schema().items() if not t.is_interval()]  # which Arrow cannot hold
+            rows = rows.order_by(key) if key in columns else rows
+        found = self._ask(rows.select(*columns))
         if self.engine == "pyspark":
             found = _with_zones(found, self)
         return Local(ds.dataset(found), self.roles, self.name, self.uri, zone=self.zone)
 
-    def _hash(self, by=None):
-        """A number from 0 to WHOLE - 1 for each row, the same in every table of this engine: of one column, or of a few."""
-        if by:
-            return (("sample|" + self.source[by].cast("string")).hash() % WHOLE).abs()
-        return (sum((self.source[c].hash() % WHOLE for c in self.columns[:HASHED]), start=0) % WHOLE).abs()
+    def _sampled(self, share, by):
+        """A share of the rows by a hash of one column, alike in every table of this engine; those where it is null each by itself."""
+        most = int(share * WHOLE)
+        if by is None:
+            return self._apart(self.source, most)
+        value = self.source[by]
+        text = (value.cast("int64") if value.type().is_floating() else value).cast("string")  # 7 and 7.0 are one key
+        named = self.source.filter(value.notnull() & (("sample|" + text).hash().abs() % WHOLE < most))
+        return named.union(self._apart(self.source.filter(value.isnull()), most))
+
+    def _apart(self, rows, most):
+        """The rows whose own hash is below a bound; where many are alike, each with its number among them."""
+        import ibis
+
+        hashes = rows.select(row=_hashed(rows, self.columns))
+        told = self._ask(hashes.aggregate(unlike=hashes.row.approx_nunique(), rows=hashes.count())).to_pylist()[0]
+        if told["unlike"] < UNIQUE * told["rows"]:
+            number = ibis.row_number().over(ibis.window(group_by=_hashed(rows, self.columns)))
+            rows = rows.mutate(_number_=number)
+        return rows.filter(_hashed(rows, rows.columns) < most).select(*self.columns)
 
     @cached_property
     def at_hand(self) -> Local:
         """A seeded sample of its rows, about ROWS: by the hash of the key, so that pairs stay together."""
         key = self.roles.key if self.roles.key in self.columns else None
-        return self.pulled(None, self._few, key)
+        found = self.pulled(None, self.share, key)
+        if not len(found):
+            raise SkewkitError(
+                f"{self.name}: a sample of its {len(self):,} rows by the hash of {key!r} holds none; name a key that tells them apart"
+            )
+        return found
 
     @cached_property
     def _by_entity(self) -> Local:
         """All rows of some entities, about ROWS in all."""
-        return self.pulled(None, self._few, self.roles.entity)
+        return self.pulled(None, self.share, self.roles.entity)
 
     @property
-    def _few(self):
+    def share(self) -> float:
+        """Of the rows, how many are at hand; 1 and more: all."""
         return min(ROWS, CELLS / len(self.columns)) / max(len(self), 1)
 
     # -- what a table is asked
@@ -290,12 +321,19 @@ class Lazy:
         return Distribution(kind, values[final], ends[final], n, rows - n, self.gap)
 
 
+def _hashed(table, columns):
+    """A number from 0 to WHOLE - 1 for each row, of all that it holds."""
+    mixed = sum(table[c].hash().fill_null(0) % WHOLE * (2 * i + 1) for i, c in enumerate(columns))
+    return mixed.cast("string").hash().abs() % WHOLE
+
+
 def _naive_in_spark(source):
     """The columns whose times have no zone; Ibis gives them the type of those that are moments."""
     import ibis
-    from pyspark.sql import SparkSession, types
+    from pyspark.sql import types
 
-    columns = SparkSession.getActiveSession().sql(str(ibis.to_sql(source, dialect="pyspark"))).schema
+    session = source.get_backend()._session  # the active one is another thread's
+    columns = session.sql(str(ibis.to_sql(source, dialect="pyspark"))).schema
     return {c.name for c in columns if isinstance(c.dataType, types.TimestampNTZType)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property, reduce
 from operator import or_
 
@@ -12,7 +13,7 @@ from .pairs import Pairs, same_kind
 from .records import Agreement, SkewkitError, Tolerance
 
 MISMATCHES = 1_000  # rows of a feature that are looked at
-KEY, THEIRS = "_key_", "_served_"  # the key in the join, and what stands before a name of the later table
+KEY = "key"  # what the key is called in the join, where columns are numbered: a0 of the earlier table, b0 of the later
 BLOCK = 50  # features compared in one query
 
 
@@ -52,9 +53,14 @@ class LazyPairs:
         return _rows(table, lost)
 
     @cached_property
-    def at_hand(self) -> Pairs:
-        """The pairs of the rows at hand."""
-        return Pairs(*(t.at_hand for t in self.tables))
+    def at_hand(self) -> Pairs | None:
+        """The pairs of the rows of the later table at hand; None where there are none."""
+        before, after = self.tables
+        kept = before.where(before.source[self.key].isin(after.source[self.key]))
+        try:
+            return Pairs(kept.pulled(None, after.share, self.key), after.at_hand)
+        except SkewkitError:
+            return None
 
     def agreement(self, name: str, tolerance: Tolerance = Tolerance()) -> Agreement:
         """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null."""
@@ -62,37 +68,39 @@ class LazyPairs:
             self.compare({name: tolerance})
         return self.memo[name, tolerance]
 
-    def compare(self, tolerances) -> int:
+    def compare(self, tolerances: Mapping[str, Tolerance]) -> int:
         """The agreements of many features, by name, in few queries; and how many pairs differ in any."""
-        joined = self._joined(tolerances)
-        differ = {f: ~self._same(joined, f, t) for f, t in tolerances.items()}
-        names = list(differ)
-        for i in range(0, len(names), BLOCK):
-            block = names[i : i + BLOCK]
-            asked = joined.aggregate(**{f"d{j}": differ[f].cast("int64").sum() for j, f in enumerate(block)})
-            got = self.tables[0]._ask(asked)
-            for j, f in enumerate(block):
-                self.memo[f, tolerances[f]] = Agreement(self.n, int(got[f"d{j}"][0].as_py() or 0), None)
-        return _rows(self.tables[0], joined.filter(reduce(or_, differ.values())))
+        joined = self._joined(list(tolerances))
+        differ = [~self._same(joined, i, f, t) for i, (f, t) in enumerate(tolerances.items())]
+        for first in range(0, len(differ), BLOCK):
+            block = {f"d{i}": differ[i].cast("int64").sum() for i in range(first, min(first + BLOCK, len(differ)))}
+            got = self.tables[0]._ask(joined.aggregate(**block))
+            for i, (f, t) in enumerate(tolerances.items()):
+                if f"d{i}" in block:
+                    self.memo[f, t] = Agreement(self.n, int(got[f"d{i}"][0].as_py() or 0), None)
+        return _rows(self.tables[0], joined.filter(reduce(or_, differ)))
 
     def mismatches(self, name: str, tolerance: Tolerance, columns=()) -> pd.DataFrame:
         """Some of the pairs that differ, at most MISMATCHES, those of least key: ``replayed``, ``served`` and columns."""
-        joined = self._joined([name], columns)
-        off = joined.filter(~self._same(joined, name, tolerance)).order_by(KEY).limit(MISMATCHES)
-        given = {c: off[_there(off, c)] for c in columns}
-        found = self.tables[0]._ask(off.select(replayed=off[name], served=off[THEIRS + name], **given))
-        return found.to_pandas(date_as_object=False)
+        joined = self._joined([name, *columns])
+        off = joined.filter(~self._same(joined, 0, name, tolerance)).order_by(KEY).limit(MISMATCHES)
+        given = {c: off[f"b{i}" if f"b{i}" in off.columns else f"a{i}"] for i, c in enumerate(columns, 1)}
+        sides = {"replayed": off["a0"], "served": off["b0"]}
+        found = self.tables[0]._ask(
+            off.select(*(v.name(f"c{i}") for i, v in enumerate([*sides.values(), *given.values()])))
+        )
+        return found.to_pandas(date_as_object=False).set_axis([*sides, *given], axis=1)
 
-    def _joined(self, names, columns=()):
-        asked, found = dict.fromkeys((*names, *columns)), self._alone
-        for t, prefix in zip(self.tables, ("", THEIRS), strict=True):
-            held = {prefix + c: t.source[c] for c in asked if c in t.columns}
+    def _joined(self, names):
+        found = self._alone
+        for t, side in zip(self.tables, "ab", strict=True):
+            held = {f"{side}{i}": t.source[c] for i, c in enumerate(names) if c in t.columns}
             found = found.join(t.source.select(**{KEY: t.source[self.key]}, **held), KEY)
         return found
 
-    def _same(self, joined, name, tolerance):
+    def _same(self, joined, i, name, tolerance):
         """Which pairs agree: nulls only with nulls, numbers within the tolerance, integers and categories exactly."""
-        a, b = joined[name], joined[THEIRS + name]
+        a, b = joined[f"a{i}"], joined[f"b{i}"]
         kinds = {t.kinds()[name] for t in self.tables}
         numbers = kinds <= {"integer", "number", "boolean"}
         if not numbers and len(kinds) > 1:  # text is never a number
@@ -109,10 +117,6 @@ class LazyPairs:
 
 def _rows(table, query):
     return int(table._ask(query.aggregate(rows=query.count()))["rows"][0].as_py())
-
-
-def _there(joined, column):
-    return THEIRS + column if THEIRS + column in joined.columns else column
 
 
 def _number(value):

@@ -132,6 +132,10 @@ def open_training(
     Raises SkewkitError as `compare` does.
     """
     table = open_table("training", source)
+    if "engine" in table.told:
+        raise SkewkitError(
+            f"training stays in {table.told['engine']}, and a baseline reads every row; give it as files"
+        )
     table = _renamed(table, rename, {"training": table})
     roles = roles if roles.features else replace(roles, features=_features(table, roles, {}, beside))
     table = _in_roles(table, roles, time_zone)
@@ -214,6 +218,10 @@ def _features(training, roles, cost, beside):
 def _log(source, rename, served):
     """The table of what was fetched, its key called as ours."""
     log = open_table("freshness", source)
+    if "engine" in log.told:
+        raise SkewkitError(
+            f"freshness stays in {log.told['engine']}, and is asked row by row; give it as files or a frame"
+        )
     log = _renamed(log, {theirs: mine for theirs, mine in rename.items() if theirs in log.columns}, {"freshness": log})
     beside.refuse_log(log, served)
     return log

@@ -15,7 +15,7 @@ from .engines import Local
 from .files import find, once, opened
 from .lazy import Lazy
 from .records import SkewkitError
-from .versions import open_delta, open_dvc
+from .versioned import open_delta, open_dvc
 
 Source = str | os.PathLike | Sequence[str] | pd.DataFrame | pa.Table | ds.Dataset | pa.RecordBatchReader | Any
 

@@ -21,12 +21,13 @@ def expand(location: str) -> str:
 
 
 def first_line(error: Exception, location: str) -> str:
-    """What an engine's error says first, with what each ${NAME} of the location stands for taken out again."""
-    said = (str(error).strip().splitlines() or [""])[0][:200]
+    """What an engine's error says first, without what stands in quotes, which is data, and without what a ${NAME} stands for."""
+    said = (str(error).strip().splitlines() or [""])[0]
     for name in NAME.findall(location):
         if value := os.environ.get(name):
             said = said.replace(value, f"${{{name}}}")
-    return f"{type(error).__name__}: {said}"
+    said = re.sub(r"'[^']*'?|\"[^\"]*\"?", "'…'", said)
+    return f"{type(error).__name__}: {said[:200]}"
 
 
 def dotted(text: str) -> bool:

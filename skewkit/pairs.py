@@ -104,5 +104,5 @@ def same_kind(tables, key: str) -> None:
 
 
 def _few(values: pd.Series) -> str:
-    """The first few keys; of text how they are written and not which, for an error is read by more people than a log is."""
-    return ", ".join(repr(mask(v) if isinstance(v, str) else v) for v in values.head(3).tolist())
+    """How the first few keys are written, and not which they are: an error is read by more people than a log is."""
+    return ", ".join(repr(mask(str(v))) for v in values.head(3).tolist())

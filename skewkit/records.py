@@ -271,7 +271,10 @@ class Case:
         if all(t.at_hand is t for t in self.tables.values()):
             return self
         tables = {name: t.at_hand for name, t in self.tables.items()}
-        return replace(self, **tables, pairs=self.pairs and self.pairs.at_hand)
+        pairs = self.pairs and self.pairs.at_hand
+        if pairs is not None and pairs is not self.pairs:
+            tables["replayed"], tables["served"] = pairs.tables
+        return replace(self, **tables, pairs=pairs)
 
     @cached_property
     def kinds(self) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import ibis
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import skewkit as sk
 from skewkit import distance, lazy
+from skewkit.databases import open_database, open_ibis
 from skewkit.engines import Local
 from skewkit.joins import paired
 from skewkit.lazy import Lazy
@@ -79,10 +81,8 @@ def held(engine, frame, folder, name="table", roles=ROLES):
     """A frame as a table of an engine, and in memory."""
     path = folder / f"{name}.parquet"
     frame.astype({"gone": "float64"} if "gone" in frame else {}).to_parquet(path, coerce_timestamps="us")
-    from skewkit.databases import open_ibis
-
     found = open_ibis(name, engine.read_parquet(path))
-    return lazy.replace(found, roles=roles), Local(frame, roles, name)
+    return replace(found, roles=roles), Local(frame, roles, name)
 
 
 def test_an_engine_answers_as_memory_does(engine, tmp_path):
@@ -219,6 +219,98 @@ def test_what_an_engine_says_of_its_errors_holds_no_secret(tmp_path, monkeypatch
     with pytest.raises(SkewkitError, match=r"\$\{TOKEN\}") as e:
         sk.check(sk.compare(asked, asked, features=["x"]))
     assert "hunter2" not in str(e.value)
+
+
+def many(asked, **roles):
+    """A table of DuckDB from a query, with a small sample at hand."""
+    return replace(open_database("t", f"duckdb://#{asked}"), roles=Roles(**roles))
+
+
+def test_the_rows_at_hand_are_a_fair_sample_of_any_table(monkeypatch):
+    """Rows that repeat themselves, have no key, or share a null key: about as many as asked, and as mixed as all are."""
+    monkeypatch.setattr(lazy, "ROWS", 5_000)
+    tables = {
+        "few combinations": many("SELECT 'eu' a, range % 2 AS odd FROM range(60000)"),
+        "null keys": many(
+            "SELECT CASE WHEN range % 3 > 0 THEN range END AS k, range % 2 AS odd FROM range(60000)", key="k"
+        ),
+        "one row again and again": many("SELECT 1 AS odd FROM range(60000)"),
+    }
+    for name, t in tables.items():
+        odd = t.at_hand.column("odd")
+        assert 4_600 < len(odd) < 5_400, name
+        assert name == "one row again and again" or 0.46 < odd.mean() < 0.54, name
+    nulls = tables["null keys"].at_hand.column("k").isna().mean()
+    assert 0.3 < nulls < 0.37
+    people = many(
+        "SELECT CASE WHEN range % 10 = 0 THEN range % 900 END AS who, range AS x FROM range(60000)", entity="who"
+    )
+    assert 4_000 < len(people._by_entity) < 6_000
+    with pytest.raises(SkewkitError, match="name a key that tells them apart"):
+        monkeypatch.setattr(lazy, "ROWS", 1)
+        len(many("SELECT 7 AS k, range AS x FROM range(60000)", key="k").at_hand)
+
+
+def test_a_small_log_beside_a_huge_replay_is_paired(monkeypatch, tmp_path):
+    """The rows of the replay that are at hand are those of the log at hand."""
+    monkeypatch.setattr(lazy, "ROWS", 500)
+    whole = table()
+    con = ibis.duckdb.connect()
+    whole.to_parquet(tmp_path / "whole.parquet")
+    whole.head(150).to_parquet(tmp_path / "part.parquet")
+    large, small = (con.read_parquet(tmp_path / f"{n}.parquet") for n in ("whole", "part"))
+    case = sk.compare(large, small, large, key="key", features=["x"])
+    assert sk.check(case).verdict in ("ok", "breach") and case.at_hand.pairs.n == 150
+
+
+def test_a_declared_zone_moves_the_bounds_of_a_naive_time(tmp_path):
+    """since in New York's clock keeps the rows that memory keeps."""
+    at = pd.date_range("2024-06-01", periods=48, freq="h")
+    pd.DataFrame({"key": np.arange(48), "at": at, "x": 1.0 * np.arange(48)}).to_parquet(tmp_path / "t.parquet")
+    path = str(tmp_path / "t.parquet")
+    given = {
+        "key": "key",
+        "time": "at",
+        "time_zone": "America/New_York",
+        "since": "2024-06-02T04:00:00Z",
+        "features": ["x"],
+    }
+    asked = f"duckdb://#SELECT * FROM '{path}'"
+    assert len(sk.compare(path, path, **given).served) == len(sk.compare(asked, asked, **given).served) == 24
+
+
+def test_columns_may_be_called_as_the_join_calls_its_own():
+    """No name of a feature is taken for the other side's."""
+    odd = many(
+        "SELECT range AS key, range * 1.5 AS x, range % 7 AS a0, range % 5 AS b0, 1.0 AS _key_ FROM range(5000)"
+    ).source
+    case = sk.compare(odd, odd, odd, key="key", features=["x", "a0", "b0", "_key_"])
+    assert not [f for f in sk.check(case) if f.check == "parity" and f.value]
+
+
+def test_what_is_asked_row_by_row_is_not_taken_from_an_engine():
+    """A freshness table and a baseline's training are refused, with what to give."""
+    t = many("SELECT range AS key, range * 1.5 AS x, 'x' AS feature, now() AS value_time FROM range(500)").source
+    with pytest.raises(SkewkitError, match=r"freshness stays in duckdb.* files"):
+        sk.compare(t, t, key="key", features=["x"], freshness=t)
+    with pytest.raises(SkewkitError, match=r"training stays in duckdb.* files"):
+        sk.baseline(t, features=["x"])
+
+
+def test_no_secret_in_what_a_case_looks_like(monkeypatch):
+    """Neither its repr nor an error's cut shows what ${NAME} stands for; nor does an error show what rows hold."""
+    monkeypatch.setenv("TOKEN", "hunter2hunter2")
+    asked = "duckdb://#SELECT range AS x FROM range(10) WHERE '${TOKEN}' <> ''"
+    assert "hunter2" not in repr(sk.compare(asked, asked, features=["x"]))
+    for pad in range(150, 215, 5):
+        with pytest.raises(SkewkitError) as e:
+            sk.check(sk.compare(*[f"duckdb://#SELECT CAST('{'a' * pad}${{TOKEN}}' AS INT) AS x"] * 2, features=["x"]))
+        assert "hunt" not in str(e.value)
+    with pytest.raises(SkewkitError) as e:
+        sk.check(
+            sk.compare(*["duckdb://#SELECT CAST(w AS INT) AS x FROM (SELECT 'ana@x.org' AS w)"] * 2, features=["x"])
+        )
+    assert "did not answer" in str(e.value) and "@x.org' to" not in str(e.value)
 
 
 def test_a_database_is_named_by_a_url(tmp_path, monkeypatch):

@@ -69,7 +69,7 @@ def _paired(case, feature, level, policy):
     pairs, agreement = case.pairs, case.pairs.agreement(feature, policy.near(feature))
     before, after = pairs.tables
     lone = len(before) + len(after) - 2 * pairs.n
-    there = 1 - max(t.glance(feature).nulls / len(t) for t in pairs.tables)
+    there = min(g.n / max(g.n + g.nulls, 1) for g in (t.glance(feature) for t in pairs.tables))
     most = bounds.share_bounds(agreement.differ + lone, agreement.n + lone, level)[1]
     return min(1.0, most / there) if there else 1.0
 
@@ -112,7 +112,9 @@ class _Comparison:
         yield self._cells(shared, p, q)
         if a.kind in ("text", "number") and a.kind == b.kind and not self.before.age:
             yield self._formats()
-        if a.kind in ("text", "boolean") or (a.kind == "integer" and len(a.values) <= self.categories and not a.gap):
+        if a.kind in ("text", "boolean") or (
+            a.kind == "integer" and len(a.values) <= self.categories and not a.gap + b.gap
+        ):
             yield self._unseen()
             yield self._described("lost", distance.unseen(b, a) / a.n, "share of rows")
         for statistic, unit in (("psi", "nats"), ("js", "bits"), ("kl", "nats"), ("tv", "share")):
@@ -190,8 +192,7 @@ class _Comparison:
 
         def between(times):
             x, y = times / self.fewest[0], times / self.fewest[1]
-            low, high = bounds.shape(x * p, x * a, y * q, y * b, self.level)[1:]
-            return max(0.0, low - off), high + off
+            return bounds.shape(x * p, x * a, y * q, y * b, self.level, off)[1:]
 
         def detail():
             return self._farthest((np.sqrt(q / b) - np.sqrt(p / a)) ** 2, p / a, q / b, self._labels(shared, p, q))
@@ -207,7 +208,7 @@ class _Comparison:
         def counts_as(cell):
             return self._fewer_where(lambda values, present: shared.index(values) == cell, self.fewer)
 
-        off = bounds.slack(p / self.a.n, q / self.b.n, *(uncertain(shared, d) for d in (self.a, self.b)))
+        off = tuple(uncertain(shared, d) for d in (self.a, self.b))
         return self._off("cells", p, self.a.n, q, self.b.n, levels, lambda: self._labels(shared, p, q), counts_as, off)
 
     def _formats(self):
@@ -222,7 +223,7 @@ class _Comparison:
 
         return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), lambda: names, counts_as)
 
-    def _off(self, statistic, p, n, q, m, levels, names, counts_as, off=0.0):
+    def _off(self, statistic, p, n, q, m, levels, names, counts_as, off=(0.0, 0.0)):
         value = bounds.relative(p / n, q / m)
 
         def between(times):
