@@ -101,13 +101,14 @@ def cell_bounds(k, n, j, m, levels, counts_as=alone, off=(0.0, 0.0)) -> tuple[fl
     """
     t = np.array([surprise(x / 2) for x in levels.tolist()])
     p, q = k / n, j / m
-    (p, q), (low_p, high_q) = _nearest(p, q, *off), _farthest(p, q, *off)
+    high = max(float(max(_relative_high(a, n, b, m, t).max(), relative(a, b).max())) for a, b in _farthest(p, q, *off))
+    p, q = _nearest(p, q, *off)
     farthest = np.argsort(-_roughly(p, n, q, m, t), kind="stable")[:REFINED]
     low = 0.0
     for cell in farthest[_apart(p, n, q, m)[farthest] > t[farthest]]:
         fewer, later = counts_as(int(cell))
         low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]))
-    return float(low), float(max(_relative_high(low_p, n, high_q, m, t).max(), relative(low_p, high_q).max()))
+    return float(low), high
 
 
 def _nearest(p, q, off, later):
@@ -119,9 +120,9 @@ def _nearest(p, q, off, later):
 
 
 def _farthest(p, q, off, later):
-    """Shares as far from each other as they may be."""
-    apart = np.where(q >= p, 1, -1)
-    return np.clip(p - apart * off, 0, 1), np.clip(q + apart * later, 0, 1)
+    """Shares as far from each other as they may be: with the second above, and with it below."""
+    for side in (1, -1) if np.any(off) or np.any(later) else (0,):
+        yield np.clip(p - side * off, 0, 1), np.clip(q + side * later, 0, 1)
 
 
 def shape(

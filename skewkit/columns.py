@@ -43,13 +43,13 @@ def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.n
         agree[both] = x == y if exact else _close(x, y, tolerance, width)
     elif kinds <= {"time", "naive time"} and len(kinds) == 1:
         agree[both] = nanoseconds(x) == nanoseconds(y)
-    elif len(kinds) == 1:  # text is never a number
-        agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
-    elif "other" in kinds:  # numbers of which some have become text
+    elif "other" in kinds:  # lists, or numbers of which some have become text
         two = zip(x.astype(object), y.astype(object), strict=True)
         agree[both] = [
             type(a) is type(b) and (np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b) for a, b in two
         ]
+    elif len(kinds) == 1:  # text is never a number
+        agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
     return agree
 
 

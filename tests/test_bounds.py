@@ -178,3 +178,35 @@ def test_small_cells_count_together():
     counts = np.array([1000.0, 500, 3, 2, 1])
     merged = bounds._merged(counts, 1506, counts, 1506)[0]
     assert merged.tolist() == [1000, 506]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_a_sketch_leaves_open_is_taken_off_before_chance(seed):
+    """Shares that are off by no more than is said have bounds at least as wide as those of the exact shares, low and high."""
+    r = np.random.default_rng(seed)
+    n, m, cells, off = 20_000, 15_000, 20, 7e-4
+    p = r.dirichlet(np.full(cells, 5.0))
+    q = r.dirichlet(2_000 * p) if seed % 2 else np.clip(p * r.choice([0.9, 1.1], cells), 0, 1)
+    q = q / q.sum()
+    levels = np.full(cells, 1e-7)
+    # as unkind as may be: every share pushed away from its counterpart, or towards it
+    for push in (1, -1):
+        away = push * off * np.sign(p - q)
+        told, other = np.clip(p + away, 0, 1), np.clip(q - away, 0, 1)
+        low, high = bounds.cell_bounds(told * n, n, other * m, m, levels, off=(off, off))
+        exact = bounds.cell_bounds(p * n, n, q * m, m, levels)
+        assert low <= exact[0] + 1e-9 and high >= exact[1] - 1e-9
+        slack = sum(bounds.root_slack(share, np.full(cells, off)) for share in (told, other))
+        _, low, high = bounds.shape(told * n, n, other * m, m, 1e-7, slack)
+        _, least, most = bounds.shape(p * n, n, q * m, m, 1e-7)
+        assert low <= least + 1e-9 and high >= most - 1e-9
+
+
+def test_no_doubt_changes_no_bound():
+    """off of zero gives what no off gives."""
+    k, j = np.array([100.0, 300, 600]), np.array([160.0, 290, 550])
+    levels = np.full(3, 1e-4)
+    assert bounds.cell_bounds(k, 1_000, j, 1_000, levels) == bounds.cell_bounds(
+        k, 1_000, j, 1_000, levels, off=(np.zeros(3), np.zeros(3))
+    )
+    assert bounds.shape(k, 1_000, j, 1_000, 1e-4) == bounds.shape(k, 1_000, j, 1_000, 1e-4, 0.0)

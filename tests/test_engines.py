@@ -301,3 +301,10 @@ def test_numbers_agree_across_types():
     times = pd.Series(pd.to_datetime(["2024-01-01T12:00Z"]))
     assert same(times, times.dt.tz_convert("Asia/Tokyo")).all()
     assert not same(times, times.dt.tz_localize(None)).any()
+
+
+def test_lists_agree_where_every_number_of_theirs_does():
+    """A column of embeddings, as Parquet holds them: no truth value of an array is asked."""
+    one = pd.Series([np.array([1.0, 2.0]), np.array([1.0, 2.0]), None])
+    other = pd.Series([np.array([1.0, 2.0]), np.array([1.0, 2.5]), None])
+    assert same(one, other).tolist() == [True, False, True]

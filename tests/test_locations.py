@@ -560,3 +560,25 @@ def test_whatever_is_in_a_file_it_is_a_table_or_a_clear_error(file, beside):
         except SkewkitError as e:
             assert place in str(e) and len(str(e)) > 20
         assert bytes_of(place) == before
+
+
+def test_decimals_beside_floats_are_refused(tmp_path):
+    """A decimal of many digits would lose some as a float: the files are refused, with the column and both types."""
+    from decimal import Decimal
+
+    exact = pa.array([Decimal("0.1"), Decimal("1234567890123456.1234")], pa.decimal128(20, 4))
+    for held in (pa.float32(), pa.float64()):
+        pq.write_table(pa.table({"x": exact}), tmp_path / "a.parquet")
+        pq.write_table(pa.table({"x": pa.array([0.1, 1.0], held)}), tmp_path / "b.parquet")
+        with pytest.raises(SkewkitError, match=r"column 'x' is decimal128\(20, 4\) in .* and (float|double) in"):
+            open_table("t", str(tmp_path / "*.parquet"))
+
+
+def test_an_object_s_path_with_a_hash_is_no_database(tmp_path):
+    """s3://bucket/run#1/log.parquet is a file in a store."""
+    from skewkit.databases import is_database
+
+    assert not any(
+        is_database(f"{store}://bucket/run#1/log.parquet") for store in ("s3", "gs", "abfs", "memory", "file")
+    )
+    assert is_database("postgres://host/db#features")
