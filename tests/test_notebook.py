@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -136,9 +137,16 @@ def test_a_cell_over_the_limit_is_124_and_nothing_is_left_running(folder):
     assert command("run", "trap", "--limit", 6) == 124
     assert time.monotonic() - begun < 60
     assert "6 s" in (failed(folder) / "error.txt").read_text()
-    assert not [
-        p for p in psutil.Process().children(recursive=True) if p.is_running() and "ipykernel" in " ".join(p.cmdline())
-    ]
+    assert not kernels(psutil.Process())
+
+
+def kernels(process):
+    """The kernels that a process has running; one that has just ended has no command line any more."""
+    found = []
+    for p in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += [p] if "ipykernel" in " ".join(p.cmdline()) else []
+    return found
 
 
 def test_an_error_in_the_last_cell_is_1_though_a_result_was_written(folder, capsys):
@@ -198,9 +206,7 @@ def test_an_interrupted_run_leaves_nothing(how, folder):
         [sys.executable, "-m", "skewkit", "run", "trap"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and not any(
-        "ipykernel" in " ".join(p.cmdline()) for p in psutil.Process(child.pid).children(recursive=True)
-    ):
+    while time.monotonic() < deadline and not kernels(psutil.Process(child.pid)):
         time.sleep(0.2)
     family = psutil.Process(child.pid).children(recursive=True)
     assert family and list((folder / "runs").iterdir())
