@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from .files import once
 from .lazy import Lazy
-from .names import expand, first_line, optional
+from .names import expand, first_line
 from .records import SkewkitError
 
 URL = re.compile(r"(?P<url>[a-z][a-z0-9+]*://[^#]*)#(?P<asked>.+)", re.S)
@@ -65,7 +65,8 @@ def open_database(name: str, source: str) -> Lazy:
 
 @cache
 def _connect(url):
-    ibis = optional("ibis", "spark", "databases are asked")
+    import ibis
+
     if url in IN_MEMORY:
         con = ibis.duckdb.connect()
     elif url.startswith("duckdb://"):

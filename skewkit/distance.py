@@ -1,6 +1,6 @@
 """Distances between two distributions.
 
-A distribution is a `records.Distribution`: sorted values, how many rows lie at or below each, and the nulls. Or it is row
+A distribution is a `distributions.Distribution`: sorted values, how many rows lie at or below each, and the nulls. Or it is row
 counts in cells that both sides share (`cells`).
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from .merge import BLOCK, sweep
+
+EXPANDED = 4  # times as many rows as the other holds: distinct values of more are not written out as rows
 
 
 def cdf(d, at: np.ndarray, side: str = "right") -> np.ndarray:
@@ -27,7 +29,8 @@ def apart(a, b) -> tuple[float, float, float]:
 
     Exact for any two distributions, ties included; for sketches within the sum of their gaps.
     """
-    if a.ends is None or b.ends is None:
+    held = max((d.n for d in (a, b) if d.ends is None), default=0)
+    if held and max(a.n, b.n) <= EXPANDED * held:
         return sweep(a.every, b.every)
     at, gap = gaps(a, b)
     gap = np.abs(gap)

@@ -20,13 +20,11 @@ KEPT = 31 << 20  # bytes; just below the largest array that the GNU C library le
 
 def side_by_side(measure: Callable[[str], Iterable], columns: Iterable[str], tables: Iterable[Table]) -> Iterator:
     """What ``measure`` gives for each column, one after the other in the columns' order, whoever was ready first."""
-    np.empty(
-        KEPT, np.uint8
-    )  # untouched and freed at once: from then on the C library keeps as much for what comes next
+    # untouched and freed at once: from then on the C library keeps as much for what comes next
+    np.empty(KEPT, np.uint8)
     tables = list(tables)
-    rows = (
-        0 if any("engine" in t.told for t in tables) else sum(len(t) for t in tables)
-    )  # an engine has its own threads
+    engines = any("engine" in t.told for t in tables)  # which have threads of their own
+    rows = 0 if engines else sum(len(t) for t in tables)
     threads = min(_wanted(), max(1, MEMORY // (EACH * max(rows, 1)))) if rows >= FEWEST else 1
     columns = list(columns)
     if threads == 1:

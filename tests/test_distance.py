@@ -13,6 +13,7 @@ from scipy.stats import entropy, ks_2samp, norm, wasserstein_distance
 from skewkit import distance
 from skewkit.cells import cells
 from skewkit.columns import distribution_of
+from skewkit.distributions import Distribution
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 TIED = st.lists(st.integers(-3, 3).map(float) | st.sampled_from([-inf, inf, 0.1]), min_size=1, max_size=40)
@@ -154,3 +155,14 @@ def test_an_empty_bin_stays_moderate():
 def test_psi_sees_a_constant_move_either_way(now):
     """A constant that moves has a large PSI, upwards and downwards."""
     assert distance.psi(*counted([0.0] * 100, [now] * 100)) > 1
+
+
+def test_a_huge_column_held_by_its_values_is_not_written_out_as_rows():
+    """Ten thousand million rows of three values against a few rows: by hand, in the memory of a few rows."""
+    huge = Distribution("number", np.array([0.0, 1.0, 2.0]), np.array([4, 8, 10]) * 10**9, 10**10, 0)
+    few = distribution_of(pd.Series([0.0, 0.5, 0.7, 1.5, 2.0]))
+    assert few.ends is None  # its rows as they stand
+    distance_, where, area = distance.apart(huge, few)
+    # F is .4 from 0, .8 from 1, 1 from 2; G is .2 from 0, .4 from .5, .6 from .7, .8 from 1.5, 1 from 2
+    assert distance_ == pytest.approx(0.2) and where in (0.0, 0.7, 1.0)
+    assert area == pytest.approx(0.2 * 0.5 + 0.0 * 0.2 + 0.2 * 0.3 + 0.2 * 0.5 + 0.0 * 0.5)
