@@ -30,6 +30,7 @@ _HOME = {
     "baseline": "profiling",
     "check": "pipeline",
     "compare": "load",
+    "diagnose": "diagnosis",
     "drill": "drills",
     "examine": "pipeline",
     "examples": "",

@@ -145,6 +145,7 @@ class Skew:
 
     stem: ClassVar[str] = ""  # set where the files are discovered
     whole: ClassVar[bool] = False  # of a whole table: severities are 0 and 1, and `inject` gives the table itself
+    lengths: ClassVar[tuple[str, ...]] = ()  # the parameters that are lengths of time, to be looked for between others
     choices: ClassVar[tuple[str, tuple]]  # how wrong it can be, to choose from by hand: a field, and values for it
 
     def __post_init__(self):
@@ -170,6 +171,39 @@ class Skew:
     def undo(self, frame: pd.DataFrame, roles: Roles, seed: int = 0) -> pd.DataFrame:
         """What training held, from what was served, where that is exact."""
         raise NotApplicable(f"{self} loses what it replaced; replay the requests instead")
+
+    @property
+    def wide(self) -> bool:
+        """Whether what a row is served depends on other rows of the table, so that a sample of rows cannot tell it."""
+        return False
+
+    @classmethod
+    def propose(cls, evidence: Any) -> Iterator[tuple[Skew, float]]:
+        """The instances worth trying on a `clues.Evidence`, each with the bits that its parameters take to write down.
+
+        It neither scores nor knows for which rows: that is the diagnosis's.
+        """
+        return iter(())
+
+    def drawn(self, share: float) -> tuple[Skew, float]:
+        """The same where it strikes a share of the rows: a skew that draws rows itself says so in its own parameter."""
+        return self, share
+
+    def by_chance(self, evidence: Any) -> np.ndarray | None:
+        """Of a skew that draws, the bits to write down each value that differs, shape (rows that differ,); None: it is exact."""
+        return None
+
+    def says(self, alike: bool = True) -> str:
+        """What has happened to a feature, in words that begin with a verb: "is read in UTC".
+
+        Not ``alike``: features have parameters of their own, which are not said.
+        """
+        return f"is as {self} would have it"
+
+    @property
+    def kin(self) -> tuple:
+        """What two features must have in common to be one finding: all parameters, but for what each has of its own."""
+        return tuple((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "features")
 
     @classmethod
     def examples(cls) -> Iterator[Skew]:
@@ -243,6 +277,7 @@ class Case:
     model: Callable[[pd.DataFrame], Any] | None = None
     task: str = "binary"
     cost: Mapping[str, Any] = field(default_factory=dict)
+    replay: Any = None  # a Replay of the served requests, or of those of them that are asked for: the events' regime
     pairs: Any = None  # engines.Pairs, replayed against served by key
     past: Any = None  # engines.Pairs, training's own requests rebuilt from events against training
     evidence: str = "masked"  # what of the data a finding's detail may show: rows, masked or counts

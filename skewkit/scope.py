@@ -47,7 +47,7 @@ class Scope:
     """For whom and since when: the rows a skew acts on.
 
     ``share`` in [0, 1] of the requests by a hash of the key (this is severity), or of the entities with
-    ``by="entity"``; ``where`` is (column, value); ``since`` and ``until`` bound the time, the end left out. On the
+    ``by="entity"``; ``where`` is (column, value), or (column, values) for any of them; ``since`` and ``until`` bound the time, the end left out. On the
     ``side`` "serving" it is the service that is at fault; on "training" it is the offline code, which makes the training
     table and the replay, and the model learns what is wrong.
     """
@@ -69,7 +69,8 @@ class Scope:
         if self.where is not None:
             if not isinstance(self.where, (list, tuple)) or len(self.where) != 2:
                 raise SkewkitError(f"where={self.where!r} was asked; it is a column and a value, like [country, DE]")
-            object.__setattr__(self, "where", tuple(self.where))
+            values = self.where[1]
+            object.__setattr__(self, "where", (self.where[0], tuple(values) if isinstance(values, list) else values))
         object.__setattr__(self, "since", moment(self.since, "since"))
         object.__setattr__(self, "until", moment(self.until, "until"))
 
@@ -93,7 +94,9 @@ class Scope:
         if self.share < 1:
             keep &= coin(self._column(frame, getattr(roles, self.by), self.by), "plant", seed) < self.share
         if self.where is not None:
-            keep &= (self._column(frame, self.where[0], "where") == self.where[1]).fillna(False).to_numpy(bool)
+            column, asked = self._column(frame, self.where[0], "where"), self.where[1]
+            found = column.isin(asked) if isinstance(asked, tuple) else column == asked
+            keep &= found.fillna(False).to_numpy(bool)
         if self.since is not None:
             keep &= (self._column(frame, roles.time, "time") >= self.since).to_numpy(bool)
         if self.until is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import available_timezones
 
@@ -24,10 +25,16 @@ PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
 }
 
 
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    """The names of all IANA zones here: to list them is to walk a folder."""
+    return frozenset(available_timezones())
+
+
 def zone(name: str) -> str:
     """An IANA zone or a fixed offset such as +05:30, checked."""
-    if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", name) and name not in available_timezones():
-        near = [z for z in sorted(available_timezones()) if name.lower() in z.lower()][:5]
+    if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", name) and name not in _names():
+        near = [z for z in sorted(_names()) if name.lower() in z.lower()][:5]
         hint = f"; did you mean {', '.join(near)}" if near and name else ""
         raise SkewkitError(
             f"{name!r} is no time zone; give an IANA name like Europe/Berlin or an offset like +05:30{hint}"

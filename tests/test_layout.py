@@ -31,11 +31,9 @@ MAY = {
     "examples": "records timeline",
     "names": "records",
     "injection": "records scope",
-    "skews": "records scope timeline",
     "policy": "records",
     "policy_file": "policy records",
     "blindspots": "metrics",
-    "scenarios": "features injection records scope skews timeline",
     "words": "blindspots metrics records",
     "incidents": "metrics records words",
     "__init__": "",
@@ -86,9 +84,24 @@ MAY = {
     "noticing": "pairs pipeline policy records",
     "plan": "baseline_file history locations notebook records words",
     "__main__": "baseline_command contract_command history notebook page plan records",
+    "causes": "plots records scope words",
+    "clues": "columns records",
+    "bits": "clues records timeline",
+    "chances": "clues",
+    "exchanges": "clues timeline",
+    "facts": "bits clues evidence records words",
+    "specimens": "bits clues injection policy records scope",
+    "unpaired": "causes",
+    "verification": "bits clues costs engines injection metrics pairs policy records scope specimens",
+    "zones": "timeline",
+    "skews": "chances clues exchanges records scope timeline zones",
+    "scenarios": "features injection records scope skews timeline",
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
+    "reshaped": "causes clues records scope skews",
+    "search": "bits clues records skews specimens",
+    "diagnosis": "bits causes clues facts policy policy_file records reshaped scope search specimens unpaired verification",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
@@ -148,9 +161,9 @@ def test_ipywidgets_is_imported_in_one_place():
 
 
 def test_rooms_are_small():
-    """No module over 250 code lines, no skew over 90, no folder deeper than two, no utils."""
+    """No module over 250 code lines, no skew over 130 (each plants, proposes itself, and says what it is), no folder deeper than two, no utils."""
     found = sizes()
-    assert {n: s for n, s in found.items() if s > (90 if "/skews/" in n else 250)} == {}
+    assert {n: s for n, s in found.items() if s > (130 if "/skews/" in n else 250)} == {}
     assert max(n.count("/") for n in found) == 2 and not any("util" in n for n in found)
 
 

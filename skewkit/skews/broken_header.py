@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from ..clues import constant as held
 from ..records import Skew, SkewkitError, needs
 
 HOWS = ("null", "zero", "name")
@@ -38,6 +39,17 @@ class BrokenHeader(Skew):
     def inject(self, frame, roles, seed=0):
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
         return frame.assign(**{f: constant(frame[f], self._value(f)) for f in names})
+
+    @classmethod
+    def propose(cls, e):
+        is_constant, value = held(e.after)
+        for how in HOWS if is_constant else ():
+            skew = cls(features=(e.feature,), how=how)
+            if (value is None) == (how == "null") and (value is None or value == skew._value(e.feature)):
+                yield skew, 2
+
+    def says(self, alike=True):
+        return {"null": "is null everywhere", "zero": "is 0 everywhere"}.get(self.how, "holds its own name everywhere")
 
     @classmethod
     def examples(cls):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clues import commonest, floats
 from ..records import Skew, SkewkitError, finite, like, numbers
 
 HOWS = ("clip", "null")
@@ -54,6 +55,52 @@ class Clipping(Skew):
         return pd.DataFrame(served, index=frame.index)
 
     @classmethod
+    def propose(cls, e):
+        if not e.numeric or not e.paired or e.after.nunique() < 2:
+            return
+        x, y = e.numbers
+        (high, up), (low, down) = (
+            commonest(y[side]) if len(np.unique(x[side])) > 1 else (np.nan, 0) for side in (y < x, y > x)
+        )
+        for bounds in ({"low": low, "high": high}, {"high": high}, {"low": low}):
+            if len(bounds) == 2 and not low <= high:
+                continue
+            if (
+                all(np.isfinite(b) for b in bounds.values())
+                and min(up if "high" in bounds else 1, down if "low" in bounds else 1) > 0.5
+            ):
+                yield cls(features=(e.feature,), **bounds), e.raw * len(bounds)
+        yield from cls._thrown_away(e)
+
+    @classmethod
+    def _thrown_away(cls, e):
+        """Bounds beyond which values were lost: between the last that is there and the first that is not."""
+        lost, x, kept = floats(e.x[e.y.isna()]), floats(e.before), floats(e.before[e.after.notna().to_numpy(bool)])
+        lost, kept = lost[np.isfinite(lost)], kept[np.isfinite(kept)]
+        if not len(lost) or not len(kept):
+            return
+        above, below = lost[lost > np.median(x[np.isfinite(x)])], lost[lost <= np.median(x[np.isfinite(x)])]
+        high = _between(kept[kept < above.min()].max(initial=-np.inf), above.min()) if len(above) else None
+        low = _between(kept[kept > below.max()].min(initial=np.inf), below.max()) if len(below) else None
+        for bounds in ({"low": low, "high": high}, {"high": high}, {"low": low}):
+            there = all(b is not None and np.isfinite(b) for b in bounds.values())
+            if there and (len(bounds) < 2 or low < high):
+                yield cls(features=(e.feature,), how="null", **bounds), e.real * len(bounds)
+
+    @property
+    def kin(self):
+        return self.how, self.low is None, self.high is None
+
+    @property
+    def wide(self):
+        return self.low is None and self.high is None
+
+    def says(self, alike=True):
+        bounds = [f"{w} {b:.10g}" for w, b in (("below", self.low), ("above", self.high)) if b is not None]
+        what = "is null" if self.how == "null" else "is cut off"
+        return f"{what} {' and '.join(bounds)}" if alike and bounds else f"{what} beyond bounds"
+
+    @classmethod
     def examples(cls):
         yield cls(features=("amount", "recent_amount"))
         yield cls(features=("amount", "recent_count"), quantiles=(0.0, 0.75), how="null")
@@ -76,3 +123,14 @@ class Clipping(Skew):
         if self.how == "null":
             return np.where(self._out(values), np.nan, values)
         return np.clip(values, *self._bounds(values))
+
+
+def _between(kept, lost):
+    """The shortest number from a kept value (itself too) to a lost one (left out)."""
+    if not np.isfinite(kept):
+        return None
+    for places in range(-6, 12):
+        short = round((kept + lost) / 2, places)
+        if min(kept, lost) <= short <= max(kept, lost) and short != lost:
+            return float(short)
+    return float(kept)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..chances import binomial, missed
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from .late_events import are_counts, chance, thinned
 
@@ -49,6 +50,21 @@ class DoubleCount(Skew):
         if self.twice < 1 or not self.features:
             raise NotApplicable(f"{self} can be undone where twice is 1 and features are named; give features=")
         return pd.DataFrame({f: self._halved(frame[f]) for f in needs(frame, self.features, self)}, index=frame.index)
+
+    @classmethod
+    def propose(cls, e):
+        if not e.numeric or not e.paired:
+            return
+        if "counted" in e.knobs or _grows(e.before, 1.0):
+            yield cls(features=(e.feature,)), 2
+        if (share := missed(e, gained=True)) is not None:
+            yield cls(features=(e.feature,), twice=share), e.real
+
+    def by_chance(self, e):
+        return None if self.twice == 1 else binomial(e, self.twice, gained=True)
+
+    def says(self, alike=True):
+        return "counts every event twice" if self.twice == 1 else f"counts {100 * self.twice:.3g}% of the events twice"
 
     @classmethod
     def examples(cls):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from ..records import NotApplicable, Skew, SkewkitError
 
+_NONE = object()
 HOWS = ("permuted", "unknown_to_default", "unknown_dropped", "renamed")
 
 
@@ -63,6 +65,52 @@ class Encoding(Skew):
             raise NotApplicable(f"{self} loses what it replaced; only a mapping that is one to one can be undone")
         inverse = Encoding(features=self.features, mapping=tuple(zip(back, there, strict=True)))
         return inverse.inject(frame, roles, seed)
+
+    @classmethod
+    def propose(cls, e):
+        """The values that changed, and what each became: one to another, many to one default, or a mapping."""
+        if (
+            not e.paired
+            or e.after.nunique(dropna=False) < 2
+            or not (_has_categories(e.before) and _has_categories(e.after))
+            or e.before.dtype.kind == "f"
+        ):
+            return
+        changed = {was: now for was, now in e.mapping().items() if was != now}
+        kept = tuple(v for v in e.before.dropna().unique().tolist() if v not in changed)
+        became, choices = set(changed.values()), log2(1 + e.before.nunique())
+        for now in sorted(became, key=str) if kept and len(changed) > len(became) else ():
+            how = {"how": "unknown_dropped"} if now is None else {"how": "unknown_to_default", "default": now}
+            rare = tuple(v for v in e.before.dropna().unique().tolist() if changed.get(v, _NONE) != now)
+            yield cls(features=(e.feature,), known=rare, **how), e.raw + len(changed) + choices
+        for was, now in list(changed.items())[:3]:
+            if isinstance(was, str) and now not in (None, *kept):
+                yield cls(features=(e.feature,), how="renamed", category=was, to=now), e.raw + choices
+                continue
+            how = {"how": "unknown_dropped"} if now is None else {"how": "unknown_to_default", "default": now}
+            yield cls(features=(e.feature,), unknown=was, **how), e.raw + choices
+        told = tuple((was, now) for was, now in changed.items() if now is not None)
+        if len(told) > 1:
+            yield cls(features=(e.feature,), mapping=told), len(told) * (e.raw + 1) + choices
+
+    @property
+    def wide(self):
+        return self.how == "permuted" and not self.mapping
+
+    @property
+    def kin(self):
+        return (self.how,)
+
+    def says(self, alike=True):
+        if self.how == "permuted":
+            return "has codes of another vocabulary" + (
+                f" ({len(self.mapping)} changed)" if alike and self.mapping else ""
+            )
+        was = f"what is none of {len(self.known)} known values" if self.known else repr(self.unknown)
+        if self.how == "renamed":
+            return f"has {self.to!r} for {self.category!r}"
+        became = "null" if self.how == "unknown_dropped" else repr(self.default)
+        return f"has {became} for {was}" if alike else "has another value for what is not known"
 
     @classmethod
     def examples(cls):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..chances import binomial, missed
+from ..clues import LENGTHS
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..scope import coin
 from ..timeline import duration
@@ -33,6 +35,7 @@ class LateEvents(Skew):
     watermark: str = ""
     late: float = 0.0
 
+    lengths = ("watermark", "edge")
     choices = ("late", (0.02, 0.1, 0.3, 0.6))
 
     def __post_init__(self):
@@ -66,6 +69,27 @@ class LateEvents(Skew):
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
         draw = chance(frame, roles, "late_events", seed, self)
         return pd.DataFrame({f: thinned(frame[f], 1 - self.late, draw, self) for f in names}, index=frame.index)
+
+    @classmethod
+    def propose(cls, e):
+        if "clock" in e.knobs:
+            for serving in CLOCKS:
+                yield cls(features=(e.feature,), serving=serving), 2
+            for watermark in LENGTHS:
+                yield cls(features=(e.feature,), watermark=watermark), 6
+        if (share := missed(e)) is not None:
+            yield cls(features=(e.feature,), late=share), e.real
+
+    def by_chance(self, e):
+        return binomial(e, self.late) if self.late else None
+
+    def says(self, alike=True):
+        if self.late:
+            return f"misses {100 * self.late:.3g}% of the events"
+        if edge := getattr(self, "edge", ""):
+            return f"misses the events of the last {edge}"
+        late = f", and misses what comes more than {self.watermark} late" if self.watermark else ""
+        return f"counts events by the clock of {self.serving}{late}"
 
     @classmethod
     def examples(cls):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clues import LENGTHS
 from ..records import Skew, SkewkitError, needs
 from ..scope import coin
 from ..timeline import Timeline, after, duration, history
@@ -26,6 +27,7 @@ class Leakage(Skew):
     horizon: str
     entity: str = ""
 
+    lengths = ("horizon",)
     choices = ("horizon", ("30min", "6h", "1D", "7D"))
 
     def __post_init__(self):
@@ -54,6 +56,18 @@ class Leakage(Skew):
         found = line.latest(who, after(times, duration(self.horizon, "horizon")))
         source = np.append(order, -1)[found]
         return np.where((found >= 0) & (times[source] > times), source, rows) if len(rows) else rows
+
+    @property
+    def wide(self):
+        return True
+
+    @classmethod
+    def propose(cls, e):
+        if "horizon" in e.knobs:
+            yield from ((cls(features=(e.feature,), horizon=v), 6) for v in LENGTHS)
+
+    def says(self, alike=True):
+        return f"knows what came up to {self.horizon} after the request"
 
     @classmethod
     def examples(cls):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..chances import gaussian_bits, noise
+from ..clues import FACTORS, affine, price
 from ..records import Skew, SkewkitError, finite, like, needs, numbers
 from ..scope import coin
 
@@ -50,6 +52,31 @@ class Measurement(Skew):
     def inject(self, frame, roles, seed=0):
         names = self.features or self.acts_on(frame, roles)
         return pd.DataFrame({f: self._recorded(frame, f, roles, seed) for f in names}, index=frame.index)
+
+    @classmethod
+    def propose(cls, e):
+        if not e.numeric or not e.paired or e.kinds[0] != "number":
+            return
+        x, y = e.numbers
+        top = float(y.max()) if len(y) and np.mean(y == y.max()) > 0.01 else None
+        for gain, offset in affine(x, y)[:2]:
+            paid = 3 + price(e, gain) + (price(e, offset) if offset else 0)
+            if gain not in FACTORS:  # what a unit has is a unit's
+                yield cls(features=(e.feature,), gain=gain, offset=offset), paid
+            if top is not None:
+                yield cls(features=(e.feature,), gain=gain, offset=offset, saturation=top), paid + e.raw
+        if (fit := noise(e)) is not None:
+            gain, offset, deviation = fit
+            yield cls(features=(e.feature,), gain=gain, offset=offset, noise=deviation), 3 * e.real
+
+    def by_chance(self, e):
+        return gaussian_bits(e, self.gain, self.offset, self.noise) if self.noise else None
+
+    def says(self, alike=True):
+        parts = [f"times {self.gain:.10g}" if self.gain != 1 else "", f"{self.offset:+.10g}" if self.offset else ""]
+        parts += [f"with noise of deviation {self.noise:.3g}" if self.noise else ""]
+        parts += [f"never above {self.saturation:.10g}" if self.saturation is not None else ""]
+        return f"is measured otherwise: {', '.join(p for p in parts if p)}"
 
     @classmethod
     def examples(cls):

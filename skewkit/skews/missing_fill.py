@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clues import commonest, floats
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
 from ..timeline import NEVER, Timeline, nanoseconds
 
@@ -54,6 +55,46 @@ class MissingFill(Skew):
     def inject(self, frame, roles, seed=0):
         names = self.features or self.acts_on(frame, roles)
         return pd.DataFrame({f: self._served(frame, f, roles) for f in names}, index=frame.index)
+
+    @property
+    def wide(self):
+        return self.serving == "forward" or self.training in ("mean", "median")
+
+    @classmethod
+    def propose(cls, e):
+        """What became one number where it was null, or was one number and became null or another."""
+        if not e.numeric or e.before.dtype.kind not in "iuf":
+            return
+        x, y = floats(e.x), floats(e.y)
+        if e.paired:
+            was, one = commonest(x[~np.isnan(x)])
+            if np.isnan(x).any():
+                yield from cls._fills(e, "null", y[np.isnan(x)])
+            if one > 0.5 and not np.isnan(x).all():
+                yield from cls._fills(e, was, y[np.abs(x - was) <= CLOSE * abs(was)])
+        elif np.isnan(x).any() and np.isnan(y).mean() < np.isnan(x).mean():
+            yield cls(features=(e.feature,), serving=commonest(y)[0]), e.raw
+
+    @classmethod
+    def _fills(cls, e, training, y):
+        now, share = commonest(y)
+        if np.isnan(y).mean() > 0.5 and training != "null":
+            yield cls(features=(e.feature,), training=training, serving="null"), e.raw
+        code = e.before.dtype.kind in "iu" and e.before.nunique() ** 2 < len(e.before) and (e.before == now).any()
+        if share > 0.5 and now != training and not code:  # from code to code is an `encoding`
+            yield cls(features=(e.feature,), training=training, serving=now), e.raw * (2 if training != "null" else 1)
+        elif e.paired and share <= 0.5 and e.roles.time in e.frame:
+            for entity in dict.fromkeys(("", *(c for c in e.roles.segments if c in e.frame))):
+                yield cls(features=(e.feature,), training=training, serving="forward", entity=entity), 4
+
+    @property
+    def kin(self):
+        return self.training == "null", self.serving in ("null", "forward")
+
+    def says(self, alike=True):
+        was = "null" if self.training == "null" else f"{self.training!r} (for a missing value)"
+        now = {"forward": "the last value before it", "null": "null"}.get(self.serving, f"{self.serving!r}")
+        return f"has {now} where training has {was}" if alike else "has another fill for missing values"
 
     @classmethod
     def examples(cls):

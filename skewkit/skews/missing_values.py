@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -38,6 +38,36 @@ class MissingValues(Skew):
     def inject(self, frame, roles, seed=0):
         names = self.features or self.acts_on(frame, roles)
         return pd.DataFrame({f: frame[f].mask(self._lost(frame, f, roles, seed)) for f in names}, index=frame.index)
+
+    @property
+    def wide(self):
+        return self.how != "at_random"
+
+    @classmethod
+    def propose(cls, e):
+        lost = e.after.isna() & e.before.notna() if e.paired else e.after.isna()
+        if not lost.any() or lost.all():
+            return
+        yield cls(features=(e.feature,), rate=1.0), 2
+        if e.paired and e.before.dtype.kind in "iufMm":
+            ranks, rate = e.before.rank(pct=True), lost.sum() / e.before.notna().sum()
+            middle = ranks[lost].mean()
+            how = "high" if middle > 0.5 else "low"
+            if abs(middle - (1 - rate / 2 if how == "high" else rate / 2)) < 0.02:
+                yield cls(features=(e.feature,), rate=float(rate), how=how), e.real
+
+    def drawn(self, share):
+        if self.how == "at_random" and self.rate == 1 and share < 1:
+            return replace(self, rate=share), 1.0
+        return self, share
+
+    @property
+    def kin(self):
+        return (self.how,)
+
+    def says(self, alike=True):
+        which = {"high": "the highest", "low": "the lowest"}.get(self.how, "")
+        return f"is null in {100 * self.rate:.3g}% of the values" + (f", {which}" if which else "")
 
     @classmethod
     def examples(cls):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clues import LENGTHS
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..timeline import NEVER, Timeline, before, duration, nanoseconds
 
@@ -28,6 +29,7 @@ class NormalizationWindow(Skew):
     training: str = ""
     entity: str = ""
 
+    lengths = ("serving",)
     choices = ("serving", ("6h", "1D", "7D", "90D", GLOBAL))
 
     def __post_init__(self):
@@ -66,6 +68,27 @@ class NormalizationWindow(Skew):
             raise NotApplicable(f"{self} needs the table's time column ({roles.time!r}) to lay a window on it")
         until = nanoseconds(frame[roles.time])
         return before(until, duration(self.serving, "serving")), until, who
+
+    @property
+    def wide(self):
+        return True
+
+    @classmethod
+    def propose(cls, e):
+        windows = (*(v for v in LENGTHS if pd.Timedelta(v) >= pd.Timedelta("5min")), GLOBAL)
+        if "window" in e.knobs:
+            yield from ((cls(features=(e.feature,), serving=w), 6) for w in windows)
+        elif e.paired and {k for k in e.kinds} == {"number"}:
+            few = [w for w in windows if w == GLOBAL or pd.Timedelta(w) >= pd.Timedelta("6h")]
+            for entity in dict.fromkeys(("", *(c for c in (e.roles.entity, *e.roles.segments) if c in e.frame))):
+                yield from (
+                    (cls(features=(e.feature,), serving=w, entity=entity), 6)
+                    for w in few
+                    if w == GLOBAL or e.roles.time in e.frame
+                )
+
+    def says(self, alike=True):
+        return f"is computed over {self.serving}, not {self.training or 'the window of training'}"
 
     @classmethod
     def examples(cls):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clues import decimals
 from ..records import Skew, SkewkitError, like, numbers
 
 FLOATS = ("float32", "float16", "bfloat16")
@@ -64,6 +65,24 @@ class Precision(Skew):
         names = self.features or self.acts_on(frame, roles)
         served = {f: like(self._held(numbers(frame[f], self)), frame[f]) for f in names}
         return pd.DataFrame(served, index=frame.index)
+
+    @classmethod
+    def propose(cls, e):
+        x, y = e.numbers
+        if not len(y) or e.before.dtype.kind not in "iuf":
+            return
+        yield from ((cls(features=(e.feature,), to=to), 5) for to in FLOATS)
+        beyond = [to for to, width in INTEGERS.items() if np.abs(x).max() >= 2.0 ** (width - 1)]
+        for to in beyond:  # what no value is too large for only drops the fraction: no decimals, truncated
+            yield from ((cls(features=(e.feature,), to=to, overflow=o), 5) for o in OVERFLOWS)
+        places = decimals(y[:2_000])
+        for d in range(places, min(places + 1, 15) + 1) if places is not None else ():
+            yield from ((cls(features=(e.feature,), decimals=d, rounding=r), 6) for r in ROUNDINGS)
+
+    def says(self, alike=True):
+        if self.decimals is not None:
+            return f"is rounded to {self.decimals} decimals ({self.rounding.replace('_', ' ')})"
+        return f"is held as {self.to}" + (f", which {self.overflow}s" if self.to in INTEGERS else "")
 
     @classmethod
     def examples(cls):

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..clues import LENGTHS
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
 from ..timeline import duration
 
 HOWS = ("odds", "complement")
+WEIGHTS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+PRIORS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
 OF_RATES = ("prior", "weight")  # settings that nothing but a rate has
 
 
@@ -57,6 +60,18 @@ class RateDefinition(Skew):
             return super().inject(frame, roles, seed)
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
         return pd.DataFrame({f: self._otherwise(frame[f]) for f in names}, index=frame.index)
+
+    @classmethod
+    def propose(cls, e):
+        for how in HOWS if _is_rate(e.before) and e.numeric else ():
+            yield cls(features=(e.feature,), how=how), 2
+        if {"prior", "weight"} <= e.knobs:
+            for setting, values in (("weight", WEIGHTS), ("prior", PRIORS), ("window", (*LENGTHS, "global"))):
+                yield from ((cls(features=(e.feature,), setting=setting, serving=v), 7) for v in values)
+
+    def says(self, alike=True):
+        how = {"odds": "is odds, and no share", "complement": "is the share of the others (1 - x)"}
+        return how[self.how] if self.how else f"has the {self.setting} {self.serving!r}"
 
     @classmethod
     def examples(cls):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, ClassVar
 
+from ..clues import constant as held
 from ..records import Skew, SkewkitError, needs
 from .broken_header import constant, is_all
 
@@ -40,6 +41,15 @@ class Rollback(Skew):
     def inject(self, frame, roles, seed=0):
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
         return frame.assign(**{f: constant(frame[f], self.default) for f in names})
+
+    @classmethod
+    def propose(cls, e):
+        is_constant, value = held(e.after)
+        if is_constant and type(value) in (type(None), int, float, str) and value != e.feature:
+            yield cls(features=(e.feature,), default=value), 2 if value in (None, 0, -1) else e.real
+
+    def says(self, alike=True):
+        return f"is {'null' if self.default is None else repr(self.default)} everywhere: no longer computed"
 
     @classmethod
     def examples(cls):

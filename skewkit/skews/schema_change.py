@@ -8,9 +8,11 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from ..clues import agree
 from ..records import NotApplicable, Skew, SkewkitError, needs
 
-HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra")
+HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra", "misread")
+LOOKS = 500  # rows that tell whether a feature holds another's values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,8 @@ class SchemaChange(Skew):
     old name when not given). ``how="retyped"``: numbers become text, as Python writes them; nulls stay.
     ``how="reordered"``: the features (all when none are named) stand in the reverse order in each other's places, as a
     reader by position would not notice. ``how="swapped"``: two features of one type, exactly two, have exchanged their
-    values; this can be undone. ``how="extra"``: a copy of each feature is added under the name ``to`` ("_v2").
+    values; this can be undone. ``how="misread"``: each feature holds the values of the column in ``to``, which must be
+    there. ``how="extra"``: a copy of each feature is added under the name ``to`` ("_v2").
     With none named it acts on the first that it can: the first two when swapped.
     """
 
@@ -37,10 +40,14 @@ class SchemaChange(Skew):
             raise SkewkitError(f"how={self.how!r} was asked of schema_change; there are {', '.join(HOWS)}")
         if not all(isinstance(n, str) and n for n in self.to) or len(set(self.to)) < len(self.to):
             raise SkewkitError(f"to={self.to!r} was asked of schema_change; it is a list of new names, no two the same")
-        if self.to and (self.how not in ("renamed", "extra") or len(self.to) != len(self.features or self.to[:1])):
+        if self.how == "misread" and not self.to:
+            raise SkewkitError("schema_change how='misread' needs to=, the column that each feature is read from")
+        if self.to and (
+            self.how not in ("renamed", "extra", "misread") or len(self.to) != len(self.features or self.to[:1])
+        ):
             raise SkewkitError(
                 f"schema_change how={self.how!r} was given {len(self.to)} names in to= for {len(self.features)} features; "
-                f"to= goes with renamed and extra, one name for each feature"
+                f"to= goes with renamed, extra and misread, one name for each feature"
             )
         fewest = {"swapped": 2, "reordered": 2}.get(self.how, 1)
         most = 2 if self.how == "swapped" else len(self.features)
@@ -64,6 +71,9 @@ class SchemaChange(Skew):
         new = dict(zip(names, self.to or [f"{f}_v2" for f in names], strict=True))
         if taken := [n for n in new.values() if n in frame and self.how in ("renamed", "extra")]:
             raise NotApplicable(f"{self}: the table has a column {', '.join(taken)} already; give other names in to=")
+        if self.how == "misread":
+            needs(frame, self.to, self)
+            return frame.assign(**{f: frame[g] for f, g in new.items()})
         if self.how == "missing":
             return frame.drop(columns=list(names))
         if self.how == "renamed":
@@ -81,9 +91,34 @@ class SchemaChange(Skew):
         return self._swapped(frame, needs(frame, self.features, self))
 
     @classmethod
+    def propose(cls, e):
+        """Another feature's values; the diagnosis sees whether that one has these."""
+        if e.before.dtype.kind in "iuf" and e.kinds[1] in ("text", "other"):
+            yield cls(features=(e.feature,), how="retyped"), 2
+        if not e.paired:
+            return
+        some = e.differ.nonzero()[0][:LOOKS]
+        y, alike = e.after.iloc[some], [f for f in e.roles.features if f != e.feature and f in e.frame]
+        for f in alike:
+            if e.frame[f].dtype.kind == e.after.dtype.kind and agree(e.frame[f].iloc[some], y).mean() > 0.1:
+                yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(alike))
+
+    def says(self, alike=True):
+        if self.how in ("renamed", "misread"):
+            return f"is {'called' if self.how == 'renamed' else 'read from'} {', '.join(self.to)}"
+        said = {
+            "missing": "is missing",
+            "retyped": "is text",
+            "swapped": "has changed places",
+            "extra": "is there twice",
+        }
+        return said.get(self.how, "stands in another order")
+
+    @classmethod
     def examples(cls):
         yield cls(features=("amount", "recent_amount"), how="swapped")
-        yield from (cls(features=("typing", "income"), how=how) for how in HOWS if how != "swapped")
+        yield from (cls(features=("typing", "income"), how=how) for how in HOWS[:6] if how != "swapped")
+        yield cls(features=("recent_amount",), how="misread", to=("amount",))
         yield from (cls(how=how, to=("other",)) for how in ("renamed", "extra"))
 
     def _text(self, frame, names):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clues import LENGTHS
+from ..exchanges import earlier
 from ..records import Skew, SkewkitError
 from ..timeline import Timeline, before, duration, history, refreshed
 
@@ -25,6 +27,7 @@ class Staleness(Skew):
     ttl: str = ""
     entity: str = ""
 
+    lengths = ("lag", "ttl", "snapshot")
     choices = ("lag", ("30min", "2h", "6h", "24h", "72h"))
 
     def __post_init__(self):
@@ -53,6 +56,28 @@ class Staleness(Skew):
             return filled
         seen = Timeline(entities, times).latest(entities, before(times[filled], duration(self.lag, "lag")))
         return np.where(seen >= 0, seen, rows)
+
+    @property
+    def wide(self):
+        return True
+
+    @classmethod
+    def propose(cls, e):
+        if not e.paired:
+            return
+        for name in ("lag", "ttl"):
+            if name in e.knobs:
+                yield from ((cls(features=(e.feature,), **{name: v}), 6) for v in LENGTHS)
+        if not e.knobs & {"lag", "ttl"} and earlier(e):
+            yield from ((cls(features=(e.feature,), **{n: v}), 7) for n in ("ttl", "lag") for v in LENGTHS)
+
+    def says(self, alike=True):
+        told = (
+            ("is {} behind", self.lag),
+            ("is up to {} old, from a cache", self.ttl),
+            ("is as of the last {}", getattr(self, "snapshot", "")),
+        )
+        return ", ".join(text.format(v) for text, v in told if v)
 
     @classmethod
     def examples(cls):

@@ -43,6 +43,16 @@ WRITTEN: dict[str, Callable] = {
     "day_month": day_month,
     "nfd": lambda text: unicodedata.normalize("NFD", text),
 }
+SAID = {
+    "decimal_comma": "with a decimal comma",
+    "latin1": "UTF-8 read as Latin-1",
+    "upper": "in capitals",
+    "lower": "in small letters",
+    "title": "with capital initials",
+    "trailing_blank": "with a blank at the end",
+    "day_month": "with day and month exchanged",
+    "nfd": "with accents as characters of their own",
+}
 READ: dict[str, Callable] = {  # what was served, as training had it
     "latin1": lambda text: text.encode("latin-1").decode("utf-8", "surrogatepass"),
     "trailing_blank": lambda text: text.removesuffix(" "),
@@ -84,6 +94,14 @@ class TextFormat(Skew):
             return self._each(frame, self.features or there, READ[self.how])
         except UnicodeError as e:
             raise NotApplicable(f"a text was never read as Latin-1 ({e}); give a scope without it") from e
+
+    @classmethod
+    def propose(cls, e):
+        if e.kinds[1] in ("text", "other") or e.kinds == ("naive time", "naive time"):
+            yield from ((cls(features=(e.feature,), how=how), 3) for how in WRITTEN)
+
+    def says(self, alike=True):
+        return f"is written otherwise: {SAID[self.how]}"
 
     @classmethod
     def examples(cls):

@@ -5,27 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..records import NotApplicable, Skew, SkewkitError
-from ..timeline import PARTS, days_between, local, part, zone
+from ..timeline import PARTS, zone
+from ..zones import COMMON, LOOKS, different, matches, read, readings, sources
 
-COMMON = (
-    "UTC",
-    "America/New_York",
-    "America/Chicago",
-    "America/Denver",
-    "America/Los_Angeles",
-    "America/Sao_Paulo",
-    "Europe/London",
-    "Europe/Berlin",
-    "Asia/Kolkata",
-    "Asia/Tokyo",
-    "Australia/Sydney",
-)
 READS = 0.98  # the share of rows that a reading must reproduce to be believed
-LOOKS = 2_000  # on this many rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +50,35 @@ class TimeZone(Skew):
         return self._read(frame, roles, (self.serving,), self.training)
 
     @classmethod
+    def propose(cls, e):
+        """Zones in which the feature, where it differs, is what some time reads, if it is one of a time's parts at all."""
+        if "zone" in e.knobs:
+            yield from ((cls(features=(e.feature,), serving=z), 6) for z in different(e.frame[e.roles.time]))
+            return
+        if not e.paired or e.before.dtype.kind not in "iufM":
+            return
+        for source in sources(e.frame, e.roles.time):
+            few, off = e.frame[~e.differ].iloc[:300], e.frame[e.differ].iloc[:300]
+            x, y = (side.loc[rows.index] for side, rows in ((e.before, off), (e.after, off)))
+            for reading in readings(off, x, source):
+                was = [
+                    z
+                    for z in COMMON
+                    if matches(off, reading, z, x) >= READS
+                    and (not len(few) or matches(few, reading, z, e.before[few.index]) >= READS)
+                ]
+                if was:
+                    near = {z: matches(off, reading, z, y) for z in different(e.frame[source])}
+                    best = sorted((z for z in near if near[z] > 0.2), key=lambda z: -near[z])[:8]
+                    named = {"training": was[0], "time": "" if source == e.roles.time else source}
+                    yield from ((cls(features=(e.feature,), serving=z, **named), 7) for z in best if z != was[0])
+                    return
+
+    def says(self, alike=True):
+        was = f"; training read in {self.training}" if self.training else ""
+        return f"is read in {self.serving}{was}"
+
+    @classmethod
     def examples(cls):
         yield cls(serving="UTC", training="America/New_York")
         yield cls(features=("hour",), serving="+05:30", training="America/New_York")
@@ -85,7 +100,7 @@ class TimeZone(Skew):
                     f"{f!r} is no {', '.join(PARTS)} of {self._source(frame, roles)!r} in {' or '.join(was)}, "
                     f"nor days since another time column; name the column it is read from with time="
                 )
-            columns[f] = _value(frame, reading, now).astype(frame[f].dtype)
+            columns[f] = read(frame, reading, now).astype(frame[f].dtype)
         return pd.DataFrame(columns, index=frame.index)
 
     def _source(self, frame, roles):
@@ -100,23 +115,5 @@ class TimeZone(Skew):
         """(part, time column, event column) that give this feature in one of the zones, or None."""
         source = self._source(frame, roles)
         few = frame.iloc[:LOOKS]
-        if few[feature].isna().all() or few[feature].dtype.kind not in "iufM":
-            return None
-        named = sorted(PARTS, key=lambda p: (p not in feature, -len(p)))
-        events = [c for c in few if c != source and getattr(few[c].dtype, "tz", None) is not None]
-        readings = [(p, source, None) for p in named] + [("days_since", source, c) for c in events]
-        found = (r for z in zones for r in readings if _same(_value(few, r, z), few[feature]))
-        return next(found, None)
-
-
-def _value(frame, reading, z):
-    name, source, event = reading
-    wall = local(frame[source], z)
-    return days_between(wall, local(frame[event], z)) if name == "days_since" else part(name, wall)
-
-
-def _same(mine, column):
-    if (mine.dtype.kind == "M") != (column.dtype.kind == "M"):
-        return False
-    there = column.notna()
-    return bool(np.mean(mine[there].to_numpy() == column[there].to_numpy()) >= READS)
+        found = ((r, z) for z in zones for r in readings(few, few[feature], source))
+        return next((r for r, z in found if matches(few, r, z, few[feature]) >= READS), None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..clues import FACTORS, affine, price
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, numbers
 
 UNITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -74,6 +75,28 @@ class UnitChange(Skew):
             hint = f"unit={back!r}" if back in UNITS else "the inverse change"
             raise NotApplicable(f"{self} loses the last digits; to come near, give {hint} to inject")
         return self.inject(frame, roles, seed)
+
+    @classmethod
+    def propose(cls, e):
+        if not e.numeric:
+            return
+        yield from ((cls(features=(e.feature,), unit=u), 5) for u in UNITS)
+        for factor, offset in affine(*e.numbers) if e.paired else ((f, 0.0) for f in FACTORS):
+            yield (
+                cls(features=(e.feature,), factor=factor, offset=offset),
+                price(e, *(v for v in (factor, offset) if v not in (0, 1))),
+            )
+
+    def says(self, alike=True):
+        if self.unit:
+            was, _, now = self.unit.partition("_to_")
+            return (
+                f"is in {now}, not in {was}"
+                if now
+                else {"sign": "has the other sign"}.get(self.unit, f"is its {self.unit}")
+            )
+        times = f"is {self.factor:.10g} times what it should be" if self.factor != 1 else "is what it should be"
+        return times + (f", {self.offset:+.10g}" if self.offset else "")
 
     @classmethod
     def examples(cls):

@@ -1,0 +1,97 @@
+"""What can be seen of a difference that no cause reproduces: how many rows, which way, for whom, since when; and the worst rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .bits import Ground
+from .clues import Evidence, floats
+from .evidence import shown
+from .records import Case
+from .words import share
+
+CLEAR = 0.95  # of the rows, for a fact to be said of them
+SURE = 10.0  # bits that saying for whom must save
+TEN = 10  # rows shown
+BINS = 24  # of a picture
+
+
+def seen(e: Evidence, ground: Ground) -> tuple[str, ...]:
+    """Facts about the rows that differ, the plainest first."""
+    told = [f"{share(e.differ.mean())} of the rows looked at"]
+    x, y = e.numbers
+    if len(x) and np.mean(y < x) >= CLEAR:
+        told.append(f"served is lower in {share(np.mean(y < x))} of them")
+    if len(x) and np.mean(y > x) >= CLEAR:
+        told.append(f"served is higher in {share(np.mean(y > x))} of them")
+    if e.y.isna().mean() >= CLEAR:
+        told.append("served is null")
+    among = set(e.before.dropna().astype(object).unique().tolist())
+    if e.values > 10 and np.mean([v in among for v in e.y.dropna().tolist()] or [0]) >= CLEAR:
+        told.append("what was served is what other rows should have had")
+    whom = ground.whom(e.differ)
+    plain = ground._rows(e.differ.sum(), 0.0)
+    if whom.bits < plain - SURE:
+        if whom.where is not None:
+            values = whom.where[1] if isinstance(whom.where[1], tuple) else (whom.where[1],)
+            told.append(f"only where {whom.where[0]} is {' or '.join(map(str, values))}")
+        told += [
+            f"{word} {when:%Y-%m-%d %H:%M %Z}"
+            for word, when in (("since", whom.since), ("until", whom.until))
+            if when is not None
+        ]
+    return tuple(told)
+
+
+def rows(case: Case, e: Evidence, chosen: np.ndarray, worst: bool = False) -> tuple[dict[str, Any], ...]:
+    """Some rows, as they may be shown: the farthest apart, or the first ones of the ``chosen``."""
+    if case.evidence == "counts":
+        return ()
+    at = np.flatnonzero(chosen)
+    x, y = e.before.iloc[at], e.after.iloc[at]
+    if worst and e.numeric:
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart = np.abs(floats(y) - floats(x))
+        at = at[np.argsort(-np.where(np.isnan(apart), np.inf, apart), kind="stable")]
+    found, r = [], e.roles
+    often = [pd.Series(s).astype(object).value_counts() for s in (e.before, e.after)]
+    for i in at[: TEN // 2 if worst else TEN]:
+        row = {r.key: shown(e.frame[r.key].iloc[i], "rows")} if case.evidence == "rows" and r.key in e.frame else {}
+        row |= {r.time: str(e.frame[r.time].iloc[i])} if r.time in e.frame else {}
+        for name, side, counts in (("replayed", e.before, often[0]), ("served", e.after, often[1])):
+            value = side.iloc[i]
+            row[name] = shown(value, case.evidence, 0 if pd.isna(value) else int(counts.get(value, 0)))
+        found.append({"feature": e.feature, **row})
+    return tuple(found)
+
+
+def picture(case: Case, e: Evidence) -> dict[str, Any] | None:
+    """How the feature is spread over the rows looked at, before and after: counts of bins, or of the commonest values."""
+    if e.numeric and e.before.nunique() > BINS:
+        both = np.concatenate([floats(e.before), floats(e.after)])
+        both = both[np.isfinite(both)]
+        if not len(both):
+            return None
+        low, high = np.quantile(both, [0.005, 0.995])
+        edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+        counts = {
+            n: np.histogram(np.clip(v[np.isfinite(v)], edges[0], edges[-1]), edges)[0].tolist()
+            for n, v in (("before", floats(e.before)), ("after", floats(e.after)))
+        }
+        return {"feature": e.feature, "edges": edges.tolist(), **counts}
+    tables = [s.astype(object).where(s.notna(), "null").value_counts() for s in (e.before, e.after)]
+    both = tables[0].add(tables[1], fill_value=0)
+    names = sorted(
+        both.nlargest(BINS).index,
+        key=lambda v: (not isinstance(v, (int, float)), v if isinstance(v, (int, float)) else 0, str(v)),
+    )
+    labels = [str(shown(v, case.evidence, int(both[v]))) for v in names]
+    return {
+        "feature": e.feature,
+        "labels": labels,
+        "before": [int(tables[0].get(v, 0)) for v in names],
+        "after": [int(tables[1].get(v, 0)) for v in names],
+    }

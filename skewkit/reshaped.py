@@ -1,0 +1,63 @@
+"""Causes that are facts of the columns: missing, renamed, new, swapped, in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .causes import Fit
+from .clues import agree
+from .records import Case
+from .scope import Scope
+from .skews import SKEWS
+
+LOOKS = 2_000  # rows that tell whether a new column is a missing one
+
+
+def columns(case: Case) -> Iterator[Fit]:
+    """The features that served has not, under their new names where their values are there; columns that are new, and their order."""
+    pairs, schema = case.pairs, SKEWS["schema_change"]
+    here, there = pairs.tables
+    new = [c for c in there.columns if c not in here.columns and c not in case.training.columns]
+    causes: dict[str, dict] = {"missing": {}, "renamed": {}, "extra": {}}
+    for f in (f for f in case.roles.features if f in here.columns and f not in there.columns):
+        twin = next((c for c in new if _holds(pairs, f, c)), None)
+        how = "missing" if twin is None else "renamed"
+        causes[how][f] = schema(features=(f,), how=how, to=() if twin is None else (twin,))
+        new = [c for c in new if c != twin]
+    for c in new:
+        if (f := next((f for f in case.roles.features if f in here.columns and _holds(pairs, f, c)), None)) is not None:
+            causes["extra"][f] = schema(features=(f,), how="extra", to=(c,))
+    orders = [[c for c in t.columns if c in case.roles.features] for t in (here, there)]
+    if len(set(map(tuple, orders))) > 1 and set(orders[0]) == set(orders[1]):
+        moved = [f for f, g in zip(*orders, strict=True) if f != g]
+        causes["reordered"] = dict.fromkeys(moved, schema(features=tuple(moved), how="reordered"))
+    for found in causes.values():
+        if found:
+            yield Fit(found, Scope(), pairs.n, pairs.n, None, bits=float(pairs.n))
+
+
+def _holds(pairs, feature, column):
+    """Whether a new column of served holds what a feature should."""
+    before = pairs.tables[0].column(feature).take(pairs.before[:LOOKS]).reset_index(drop=True)
+    after = pairs.tables[1].column(column).take(pairs.after[:LOOKS]).reset_index(drop=True)
+    return agree(before, after).mean() > 0.99
+
+
+def together(fits: list[Fit]) -> list[Fit]:
+    """Two features that were each read from the other are swapped; more of them stand in another order."""
+    reads = {
+        f: s.to[0] for fit in fits for f, s in fit.causes.items() if fit.skew == "schema_change" and s.how == "misread"
+    }
+    ring = {f for f in reads if reads[f] in reads}
+    if not ring or {reads[f] for f in ring} != ring:
+        return fits
+    parts = [fit for fit in fits if fit.skew == "schema_change" and set(fit.features) & ring]
+    swapped = [f for f in reads if f in ring]
+    schema, kept = SKEWS["schema_change"], [fit for fit in fits if fit not in parts]
+    if all(reads[reads[f]] == f for f in ring) and len(ring) == 2:
+        skew = schema(features=tuple(swapped), how="swapped")
+    else:
+        skew = schema(features=tuple(swapped), how="misread", to=tuple(reads[f] for f in swapped))
+    bits = sum(p.bits or 0 for p in parts)
+    return [*kept, replace(parts[0], causes=dict.fromkeys(swapped, skew), bits=bits)]
