@@ -6,20 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 import skewkit as sk
 from skewkit import examples, injection, scenarios
-from skewkit.records import NotApplicable, Roles, Skew, SkewkitError
+from skewkit.records import NotApplicable, Roles, Skew
 from skewkit.scope import Scope
 from skewkit.skews.unit_change import UNITS
 from skewkit.timeline import PARTS
 
 from .cases import Base, mixed
 from .outside import Change, Unsuitable, alike
-from .planting import SCOPES, SIZES, Draft, Where, drawn, identifiable, scope, training_side, truth_of
-from .planting import case as _case  # noqa: F401
-from .planting import draft
+from .planting import SCOPES, SIZES, Draft, draft, drawn, identifiable, scope, training_side, truth_of
 from .worlds import HOSTS
 
 AFFINE = {  # a unit's factor and offset, for a tool that does not know skewkit's names of units
@@ -144,7 +141,7 @@ def _variants() -> dict[str, list[tuple]]:
             (("payments",), "window", dict(twice=1.0)), (("payments",), "window", dict(twice=0.2)), (("example",), "read", dict(twice=1.0)),
         ],
         "misjoin": [
-            (every, "read", dict(how="neighbour")), (("payments", "example"), "read", {}), (("flights",), "weather", dict(by="dest_from")),
+            (every, "read", dict(how="neighbour")), (("payments", "example"), "read", {}), (("flights",), "window", dict(by="airline")),
             (every, "number", dict(how="neighbour")),
         ],
         "leakage": [(("payments",), "window", dict(horizon=h)) for h in ("6h", "1D", "7D")] + [(("flights",), "window", dict(horizon="1h"))],
@@ -240,7 +237,8 @@ def change_of(skew: Skew, frame: pd.DataFrame, here: Ground) -> Change:
     served = injection.everywhere(frame, skew, here.roles, here.replay)
     new = [c for c in served if c not in frame]
     columns = {f: served[f] if f in served else None for f in (*skew.features, *new)}
-    known, length, again = {}, "", None
+    own = skew.stem == "staleness" and here.replay is None  # a cache's values are those of other rows of the table
+    known, length, again = {"paired": True} if own else {}, "", None
     if skew.stem == "time_zone":
         known = {"reads": {f: _part(f) for f in skew.features}}
     lengths = {"staleness": "lag" if getattr(skew, "lag", "") else "ttl", "leakage": "horizon", "normalization_window": "serving"}
@@ -316,6 +314,3 @@ def _served_fill(skew, frame, served, feature):
         return "forward"
     changed = served[feature][frame[feature].isna() | (frame[feature] == skew.training)].dropna()
     return float(changed.iloc[0]) if len(changed) else None
-
-
-__all__ = ["Ground", "SkewkitError", "Where", "grounds", "planted_cases"]
