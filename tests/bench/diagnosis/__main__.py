@@ -32,7 +32,10 @@ def main():
         said = make(asked.out, asked.part)
         size = sum(p.stat().st_size for p in asked.out.rglob("*") if p.is_file())
         frozen = FROZEN.read_text().split()[0] if FROZEN.exists() and asked.part == 1 else ""
-        print(f"sha256 {said}, {size / 1e6:.1f} MB", "" if not frozen else "as frozen" if said == frozen else f"but {frozen} is frozen")
+        print(
+            f"sha256 {said}, {size / 1e6:.1f} MB",
+            "" if not frozen else "as frozen" if said == frozen else f"but {frozen} is frozen",
+        )
     elif asked.verb == "run":
         from .run import run
 

@@ -54,7 +54,9 @@ class Rows:
 def mixed(numbers, seed: int) -> np.ndarray:
     """An arbitrary 64-bit number from each whole number, the same in every version of every library."""
     with np.errstate(over="ignore"):
-        z = np.asarray(numbers).astype("u8") * np.uint64(0xD1342543DE82EF95) + np.uint64((seed * 2 + 1) * 0x2545F491 + 77)
+        z = np.asarray(numbers).astype("u8") * np.uint64(0xD1342543DE82EF95) + np.uint64(
+            (seed * 2 + 1) * 0x2545F491 + 77
+        )
         for shift in (29, 32):
             z = (z ^ (z >> np.uint64(shift))) * np.uint64(0xAF251AF3B0F025B5)
     return z ^ (z >> np.uint64(31))
@@ -66,7 +68,9 @@ def differs(a: pd.Series, b: pd.Series) -> np.ndarray:
     if a.dtype == b.dtype or (a.dtype.kind in "iufb" and b.dtype.kind in "iufb"):
         unlike = (a.to_numpy() != b.to_numpy()) if a.dtype.kind != "M" else (a != b).to_numpy()
     else:
-        unlike = np.array([type(x) is not type(y) or x != y for x, y in zip(a.astype(object), b.astype(object), strict=True)])
+        unlike = np.array(
+            [type(x) is not type(y) or x != y for x, y in zip(a.astype(object), b.astype(object), strict=True)]
+        )
     return (null_a != null_b) | (~null_a & ~null_b & np.asarray(unlike, bool))
 
 

@@ -62,7 +62,11 @@ def _table(world, n, seed, by, key):
         columns[f"{family}_{j:02d}"] = FAMILIES[family](at, rng, n, move)
     rng = np.random.default_rng([87, world, seed])
     when = START + pd.to_timedelta(np.sort(rng.integers(0, 30 * 86_400, n)) + (key > 0) * 30 * 86_400, "s")
-    named = {"row": np.arange(n) + key, "asked": pd.Series(when).astype("datetime64[us, UTC]"), "host": rng.choice(HOSTS, n)}
+    named = {
+        "row": np.arange(n) + key,
+        "asked": pd.Series(when).astype("datetime64[us, UTC]"),
+        "host": rng.choice(HOSTS, n),
+    }
     return pd.DataFrame({**named, **columns})
 
 
@@ -72,7 +76,14 @@ def wide() -> tuple[list[Base], list[Base]]:
     for w in range(WIDE):
         training = _table(w, ROWS, 1, 0.0, 0)
         features = [c for c in training if c not in ("row", "asked", "host")]
-        roles = {"key": "row", "entity": None, "time": "asked", "label": None, "segments": ["host"], "features": features}
+        roles = {
+            "key": "row",
+            "entity": None,
+            "time": "asked",
+            "label": None,
+            "segments": ["host"],
+            "features": features,
+        }
         still.append(Base(f"wide{w}", training, _table(w, ROWS, 2, 0.0, 100_000), roles))
         if w < DRIFTS:
             moving.append(Base(f"moving{w}", training, _table(w, DRIFTED, 3, 0.5, 200_000), roles, shares=f"wide{w}"))
@@ -89,7 +100,14 @@ def clean_cases(still: list[Base], others: Mapping, n: int):
         yield _silent(f"clean-{i:03d}", base, rows, "clean", {"noise": noisy}, rng if noisy else None)
     for i in range(n // 10):
         world, rng = others[list(others)[i % len(others)]], np.random.default_rng([89, i])
-        yield _silent(f"clean-world-{i:03d}", world.base, drawn(world, sizes[i % len(sizes)], rng), "clean", {"noise": False}, None)
+        yield _silent(
+            f"clean-world-{i:03d}",
+            world.base,
+            drawn(world, sizes[i % len(sizes)], rng),
+            "clean",
+            {"noise": False},
+            None,
+        )
 
 
 def drift_cases(moving: list[Base], n: int):

@@ -37,14 +37,19 @@ def make(out: Path) -> str:
         a, b, truth = _pair(world, change, np.random.default_rng([95, i]), i)
         a.to_parquet(out / f"{i:03d}_a.parquet", index=False)
         b.to_parquet(out / f"{i:03d}_b.parquet", index=False)
-        (out / f"{i:03d}.json").write_text(json.dumps({"table": world.base.name, **truth}, ensure_ascii=False) + "\n", "utf-8")
+        (out / f"{i:03d}.json").write_text(
+            json.dumps({"table": world.base.name, **truth}, ensure_ascii=False) + "\n", "utf-8"
+        )
     return f"{PAIRS} pairs in {out}"
 
 
 def _pair(world: World, change: str, rng, i: int):
     """Two halves of a table, the second with the change, and the truth."""
     features = [f for f in world.base.roles["features"] if world.base.training[f].dtype.kind != "M"]
-    whole = world.base.training[features].drop_duplicates(ignore_index=True)[: 2 * ROWS]
+    own = [
+        f for f in features if f != "site"
+    ]  # which is no column of theirs, and would hide that rows were drawn twice
+    whole = world.base.training[features].drop_duplicates(own, ignore_index=True)[: 2 * ROWS]
     half = mixed(np.arange(len(whole)), 40 + i) % np.uint64(2) == 0
     a, b = whole[half].reset_index(drop=True), whole[~half].reset_index(drop=True)
     numbers = [f for f in features if b[f].dtype.kind == "f" and b[f].nunique() > 12]
@@ -59,7 +64,11 @@ def _pair(world: World, change: str, rng, i: int):
         values = sorted(b[f].dropna().unique().tolist())
         new = dict(zip(values, rng.permutation(len(values)).tolist(), strict=True))
         renamed = {v: f"new{k}" if isinstance(v, str) else k + 500 for v, k in new.items()}
-        return a, b.assign(**{f: b[f].map(renamed)}), {"change": change, "columns": [f], "mapping": [[k, v] for k, v in renamed.items()]}
+        return (
+            a,
+            b.assign(**{f: b[f].map(renamed)}),
+            {"change": change, "columns": [f], "mapping": [[k, v] for k, v in renamed.items()]},
+        )
     if change == "break":
         f = str(rng.choice(numbers))
         return a, b.assign(**{f: _other(b, rng)}), {"change": change, "columns": [f]}
@@ -108,7 +117,9 @@ def exact(truth: dict, said: dict) -> bool:
     if truth["change"] == "permute":
         with_ = parameters.get("with")
         named = {*fit["features"], *([with_] if isinstance(with_, str) else with_ or ())}
-        return fit["cause"] == "schema_change" and parameters.get("how") == "swapped" and sorted(named) == truth["columns"]
+        return (
+            fit["cause"] == "schema_change" and parameters.get("how") == "swapped" and sorted(named) == truth["columns"]
+        )
     if truth["change"] == "insert":
         named = {*fit["features"], *(parameters.get("to") or ())}
         return fit["cause"] == "schema_change" and parameters.get("how") == "extra" and "inserted" in named

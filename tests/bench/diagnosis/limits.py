@@ -57,7 +57,9 @@ def _permuted(f):
 
 
 def _affine(f, factor):
-    return lambda t: Change("unit_change", {"factor": factor, "offset": 0.0}, {f: t[f] * factor}, known={"unpaired": f != "constant"})
+    return lambda t: Change(
+        "unit_change", {"factor": factor, "offset": 0.0}, {f: t[f] * factor}, known={"unpaired": f != "constant"}
+    )
 
 
 def _rounded(t):
@@ -85,7 +87,13 @@ def _neighbour(t):
 EDGES = {  # a kind: what cannot be known and in which regimes; its twin, and in which it can be
     "flat zone": (_zone("hour_flat"), ("unpaired",), _zone("hour_peaked"), ("unpaired",), 3_000),
     "equal permutation": (_permuted("equal"), ("unpaired",), _permuted("unequal"), ("unpaired",), 4_000),
-    "times 100": (_affine("price2", 100.0), ("unpaired", "paired"), _affine("price3", 100.0), ("unpaired", "paired"), 1_000),
+    "times 100": (
+        _affine("price2", 100.0),
+        ("unpaired", "paired"),
+        _affine("price3", 100.0),
+        ("unpaired", "paired"),
+        1_000,
+    ),
     "round or truncate": (_rounded, ("unpaired",), _rounded, ("paired",), 300),
     "outside the dictionary": (_strange, ("unpaired", "paired"), _logged, ("paired",), 2_000),
     "constant": (_affine("constant", 2.0), ("unpaired", "paired"), _affine("varied", 2.0), ("paired",), 1_000),
@@ -113,7 +121,10 @@ def limit_cases(world: World, rides: World, n: int):
 
 def _edge(i, kind, world, rng):
     hard, regimes, easy, known, size = EDGES[kind]
-    for name, make, at, unknowable in ((f"limit-{i:02d}", hard, regimes, True), (f"limit-{i:02d}-twin", easy, known, False)):
+    for name, make, at, unknowable in (
+        (f"limit-{i:02d}", hard, regimes, True),
+        (f"limit-{i:02d}-twin", easy, known, False),
+    ):
         rows = drawn(world, size, rng)
         change = make(rows["replayed"].of(world.base.replayed))
         one = case(name, world.base, rows, change, Where(), {"limit": kind}, "unknowable" if unknowable else "twin")

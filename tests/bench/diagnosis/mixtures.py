@@ -11,7 +11,15 @@ from .outside import Unsuitable
 from .planting import SIZES, Where, draft, drawn, identifiable, placed, scope, truth_of
 
 KINDS = ("features", "rows", "sequence")
-SINGLE = (outside.scaled, outside.recoded, outside.coarse, outside.bounded, outside.filled, outside.written, outside.lost)
+SINGLE = (
+    outside.scaled,
+    outside.recoded,
+    outside.coarse,
+    outside.bounded,
+    outside.filled,
+    outside.written,
+    outside.lost,
+)
 SEQUENCES = (
     (outside.scaled, outside.coarse),
     (outside.filled, outside.scaled),

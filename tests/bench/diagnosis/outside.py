@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .worlds import World, clock, compute
+from .worlds import clock, compute
 
 ROUNDINGS = {
     "half_even": lambda x: np.round(x),
@@ -70,7 +70,16 @@ def _codes(frame, among):
 
 def scaled(frame, world, rng, among):
     f = _one(_numbers(frame, among), rng)
-    factor, offset = [(7.3, 0), (0.0381, 0), (1 / 0.45359237, 0), (28.3495, 0), (0.8, 12.5), (1, 273.15), (1.25, -40), (3.7854, 0)][rng.integers(8)]
+    factor, offset = [
+        (7.3, 0),
+        (0.0381, 0),
+        (1 / 0.45359237, 0),
+        (28.3495, 0),
+        (0.8, 12.5),
+        (1, 273.15),
+        (1.25, -40),
+        (3.7854, 0),
+    ][rng.integers(8)]
     return Change("unit_change", {"factor": factor, "offset": offset}, {f: frame[f] * factor + offset})
 
 
@@ -198,7 +207,9 @@ WRITTEN = {
 
 def written(frame, world, rng, among):
     f, how = _one(_texts(frame, among), rng), _one(WRITTEN, rng)
-    return Change("text_format", {"how": how}, {f: frame[f].map(WRITTEN[how], na_action="ignore").astype(frame[f].dtype)})
+    return Change(
+        "text_format", {"how": how}, {f: frame[f].map(WRITTEN[how], na_action="ignore").astype(frame[f].dtype)}
+    )
 
 
 def exchanged(frame, world, rng, among):
@@ -249,7 +260,9 @@ def snapped(frame, world, rng, among):
 
 def windowed(frame, world, rng, among):
     hows = (*WINDOWED, "scaled")
-    return _turned("normalization_window", frame, world, rng, among, hows, ("10D", "36h", "19D", "60D"), "length", "window")
+    return _turned(
+        "normalization_window", frame, world, rng, among, hows, ("10D", "36h", "19D", "60D"), "length", "window"
+    )
 
 
 def leaked(frame, world, rng, among):
@@ -272,7 +285,10 @@ def doubled(frame, world, rng, among):
     f, feature, events = _read_from_events(frame, world, rng, among, ("count", "sum"))
     twice = (0.37, 1.0)[rng.integers(2)]
     again = pd.concat([events, events[rng.random(len(events)) < twice]], ignore_index=True)
-    known = {"paired": twice == 1, "events": True}
+    known = {
+        "paired": twice == 1,
+        "events": twice == 1 or feature.how == "count",
+    }  # which events were, a sum does not say
     return Change("double_count", {"twice": twice}, {f: _as(frame, f, compute(feature, frame, again))}, known=known)
 
 
@@ -301,7 +317,10 @@ def misjoined(frame, world, rng, among):
     other = frame[[entity]].assign(**{entity: frame[entity].map(dict(zip(turned, np.roll(turned, 1), strict=True)))})
     computed = frame.assign(**{entity: other[entity]})
     names = [f for f in names if f in world.features]
-    columns = {f: _as(frame, f, compute(world.features[f], computed, world.base.events[world.features[f].table])) for f in names}
+    columns = {
+        f: _as(frame, f, compute(world.features[f], computed, world.base.events[world.features[f].table]))
+        for f in names
+    }
     return Change("misjoin", {"how": "shuffled"}, columns)
 
 
@@ -311,7 +330,9 @@ def reshaped(frame, world, rng, among):
     if way == "missing":
         return Change("schema_change", {"how": "missing"}, {f: None})
     if way == "renamed":
-        return Change("schema_change", {"how": way, "to": [f"{f.upper()}_NEW"]}, {f: None, f"{f.upper()}_NEW": frame[f]})
+        return Change(
+            "schema_change", {"how": way, "to": [f"{f.upper()}_NEW"]}, {f: None, f"{f.upper()}_NEW": frame[f]}
+        )
     if way == "extra":
         return Change("schema_change", {"how": way, "to": [f"copy_{f}"]}, {f"copy_{f}": frame[f]})
     if way == "retyped":

@@ -16,7 +16,6 @@ FEWEST = 5  # rows that a planted case changes at least
 SIZES = (200, 500, 1_000, 2_000, 1_000, 5_000, 500, 2_000, 10_000, 1_000, 500, 20_000)
 SCOPES = ("all", "share", "slice", "since", "share", "all", "since and slice", "slice", "span")
 SHARES = (0.05, 0.1, 0.25, 0.5)
-BY_NUMBERS = ("time_zone", "encoding", "unit_change", "precision", "missing_fill", "text_format", "clipping")
 LENGTHS = (0.8, 0.9, 0.95, 0.98, 1.02, 1.05, 1.1, 1.2)  # times the true one: which predict the same rows
 
 
@@ -161,7 +160,9 @@ def _bounds(parameters, before, after, hit):
             out[name] = None
         elif parameters["how"] == "null":
             inside, past = x[~gone], x[gone & beyond(c)]
-            out[f"{name}_between"] = [float(inside.max()), float(past.min())] if name == "high" else [float(past.max()), float(inside.min())]
+            out[f"{name}_between"] = (
+                [float(inside.max()), float(past.min())] if name == "high" else [float(past.max()), float(inside.min())]
+            )
     return out
 
 
@@ -197,15 +198,23 @@ def identifiable(change: Change, where: Where, base: Base, n: int, before: pd.Da
     paired = not time_like
     if cause == "double_count":
         paired = p["twice"] == 1
+    if "ttl" in p:  # the value that an earlier row of the same entity had
+        paired = bool(base.roles["entity"]) and not any("day" in f for f in change.columns)
     events = bool(base.events) or paired
     broad = where.share >= 0.25 and n >= 1_000
-    unpaired = paired and broad and where.since is None and where.where is None and cause not in ("misjoin", "double_count", "measurement")
+    unpaired = (
+        paired
+        and broad
+        and where.since is None
+        and where.where is None
+        and cause not in ("misjoin", "double_count", "measurement")
+    )
     if cause == "measurement":
         unpaired = broad and where.share == 1 and p["saturation"] is not None and p["noise"] == 0
     if cause == "unit_change" and "factor" in p:
         unpaired &= p.get("factor", 1) < 0 or abs(np.log(abs(p["factor"]))) > 0.4
     if cause == "precision":
-        unpaired &= n >= 5_000 or "to" in p and p["to"].startswith("float")
+        unpaired &= n >= 5_000 or ("to" in p and p["to"].startswith("float"))
     if cause == "clipping":
         unpaired &= p["how"] == "clip"
     if cause == "missing_values":
@@ -305,7 +314,9 @@ def _outside_case(name, world, make, size, kind, rng, seed):
     if change.cause == "time_zone":
         change = replace(change, known={"reads": {f: world.clocks[f][0] for f in change.columns}})
     if change.side == "training":
+
         def again(f, r):
             return make(f, world, r, among)
+
         return training_side(name, world, rows, again, where, stratum, True, seed)
     return case(name, base, rows, change, where, stratum, outside=True)

@@ -76,7 +76,10 @@ def answer(case: dict, regime: str) -> dict:
     import skewkit as sk
 
     roles = case["roles"]
-    more = {"events": case["events"]} if "events" in case and case["events"] else {}
+    more = {}
+    if case.get("events"):
+        kept = {t: {k: v for k, v in spec.items() if v is not None} for t, spec in case["spec"].items()}
+        more["events"] = {t: {"table": frame, **kept[t]} for t, frame in case["events"].items()}
     made = sk.compare(
         case["training"],
         case["served"],
@@ -114,6 +117,10 @@ def as_answer(fit) -> dict:
 
 def canonical(skew: str, parameters) -> dict:
     """skewkit's parameters under the benchmark's names."""
-    names = {"normalization_window": {"serving": "window"}, "rollback": {"default": "value"}, "late_events": {"serving": "clock"}}
+    names = {
+        "normalization_window": {"serving": "window"},
+        "rollback": {"default": "value"},
+        "late_events": {"serving": "clock"},
+    }
     renamed = names.get(skew, {})
     return {renamed.get(k, k): v for k, v in dict(parameters).items() if k != "features"}

@@ -27,6 +27,13 @@ NUMBER = 1e-6
 BUCKETS = 20  # of the time span: onset within one
 LENGTHS = ("lag", "ttl", "snapshot", "window", "horizon", "watermark", "edge")
 RATES = ("rate", "late", "twice")
+READS = {  # what a clock's feature is read from a local time
+    "hour": lambda wall: wall.dt.hour,
+    "weekday": lambda wall: wall.dt.day_of_week,
+    "day": lambda wall: wall.dt.day,
+    "date": lambda wall: wall.dt.normalize(),
+    "days_since": lambda wall: wall.dt.normalize(),
+}
 
 
 def report(out: str | Path, answers: str | Path) -> str:
@@ -36,11 +43,15 @@ def report(out: str | Path, answers: str | Path) -> str:
         return f"no answers to the cases of {out} in {answers}"
     table = pd.DataFrame(rows)
     parts = [f"{len(table)} answers to {table['case'].nunique()} cases"]
-    for title, chosen in (("Corrupted by other code, left out of all tuning", table["outside"]), ("All", table["outside"] | True)):
+    for title, chosen in (
+        ("Corrupted by other code, left out of all tuning", table["outside"]),
+        ("All", table["outside"] | True),
+    ):
         part = table[chosen]
         for kind in ("skew", "mixture", "twin"):
             if (part["kind"] == kind).any():
                 parts += [f"\n## {title}: {kind}\n", markdown(_by_regime(part[part["kind"] == kind]))]
+    parts += ["\n## Precision of all that was named, controls and limits included\n", markdown(_precision(table))]
     parts += ["\n## Silence and limits\n", markdown(_controls(table)), "\n## Seconds\n", markdown(_seconds(table))]
     skews = table[table["kind"] == "skew"]
     parts += ["\n## By cause (cause with parameters right, of the identifiable)\n", markdown(_by_stem(skews))]
@@ -99,13 +110,19 @@ def judge(truth: dict, answer: dict, regime: str, look) -> dict:
         "answered": fits[0]["cause"] if fits else ("unknown" if said or answer.get("fits") else "silent"),
     }
     causes = [c for c in truth["causes"] if c["cause"] != "other"]
-    row["right named"] = sum(any(_names(f, c) for c in causes) for f in fits if len(_class(f)) <= MOST)
+    named = [f for f in fits if len(_class(f)) <= MOST]
+    row["right named"] = sum(any(_names(f, c) for c in causes) for f in named)
     if truth["kind"] == "unknowable":
         row["right"] = all(_is_class(f, causes) for f in fits)
+        row["right named"] = sum(_is_class(f, causes) for f in named)
         return row
     found = [_found(c, fits, look) for c in causes]
     for key in ("cause", "parameters", "features", "slice", "onset"):
-        row[key] = float(np.mean([f[key] for f in found if f[key] is not None])) if any(f[key] is not None for f in found) else None
+        row[key] = (
+            float(np.mean([f[key] for f in found if f[key] is not None]))
+            if any(f[key] is not None for f in found)
+            else None
+        )
     if row["kind"] == "mixture":  # every cause, or it is not right
         row |= {k: float(row[k] == 1) for k in ("cause", "parameters", "features") if row[k] is not None}
     return row
@@ -123,7 +140,11 @@ def _names(fit, cause) -> bool:
 
 
 def _columns(cause):
-    also = [c for n in ("to", "with") for c in _listed(cause["parameters"].get(n))] if cause["cause"] == "schema_change" else []
+    also = (
+        [c for n in ("to", "with") for c in _listed(cause["parameters"].get(n))]
+        if cause["cause"] == "schema_change"
+        else []
+    )
     copied = [c.removesuffix("_v2").removeprefix("copy_") for c in cause["features"]] if also else []
     return {*cause["features"], *also, *copied}
 
@@ -134,7 +155,10 @@ def _listed(value):
 
 def _is_class(fit, causes) -> bool:
     """The right way to answer what cannot be known: two causes or more, the truth among them."""
-    members = [(fit["cause"], fit.get("parameters")), *((r["cause"], r.get("parameters")) for r in fit.get("rivals") or ())]
+    members = [
+        (fit["cause"], fit.get("parameters")),
+        *((r["cause"], r.get("parameters")) for r in fit.get("rivals") or ()),
+    ]
     different = {json.dumps(m, sort_keys=True, default=str) for m in members}
     return len(different) >= 2 and any(c["cause"] in {m[0] for m in members} for c in causes)
 
@@ -190,7 +214,15 @@ def same(cause: dict, said: dict, look, fit: dict) -> bool:
 
 def _all_same(true, said, cause, look) -> bool:
     named = {k: v for k, v in true.items() if not k.endswith("_between")}
-    defaults = {"gain": 1.0, "offset": 0.0, "noise": 0.0, "factor": 1.0, "overflow": "wrap", "how": "clip", "clock": "stream"}
+    defaults = {
+        "gain": 1.0,
+        "offset": 0.0,
+        "noise": 0.0,
+        "factor": 1.0,
+        "overflow": "wrap",
+        "how": "clip",
+        "clock": "stream",
+    }
     if cause["cause"] == "measurement" and named["saturation"] is not None and said.get("saturation") is None:
         return False
     return all(_one_same(k, v, said.get(k, defaults.get(k)), true, cause, look) for k, v in named.items())
@@ -206,7 +238,7 @@ def _one_same(name, true, said, every, cause, look) -> bool:
     if between := every.get(f"{name}_between"):
         return min(between) - NUMBER <= said <= max(between) + NUMBER
     if name in RATES:
-        return abs(true - said) <= 0.02 * abs(true) or (true < 1 and _near_rate(true, said, 20 * _scope_rows(cause, look)))
+        return abs(true - said) <= 0.02 * abs(true) or (true < 1 and _near_rate(true, said, _scope_rows(cause, look)))
     if name == "noise" and true:
         return abs(said - true) <= 3 * true / np.sqrt(2 * max(cause["rows"], 2))
     step = 0.05 * every["noise"] if every.get("noise") else 0.0  # what noise leaves of a gain or an offset
@@ -268,17 +300,14 @@ def _same_zones(true, said, look) -> bool:
 
 
 def _same_clock(a, b, reads, look) -> bool:
-    times = look.times if look.times is not None else pd.Series(pd.date_range("2025-03-01", periods=24, freq="h", tz="UTC"))
+    times = (
+        look.times if look.times is not None else pd.Series(pd.date_range("2025-03-01", periods=24, freq="h", tz="UTC"))
+    )
     try:
         walls = [times.dt.tz_convert(_zone(z)).dt.tz_localize(None) for z in (a, b)]
     except (KeyError, ValueError, OSError):
         return False
-    parts = {"hour": lambda w: w.dt.hour, "weekday": lambda w: w.dt.dayofweek, "day": lambda w: w.dt.day}
-    for part in set(reads.values()) or {"hour"}:
-        read = parts.get(part, lambda w: w if part == "hour" else w.dt.normalize())
-        if (read(walls[0]) != read(walls[1])).any():
-            return False
-    return True
+    return all((READS[p](walls[0]) == READS[p](walls[1])).all() for p in set(reads.values()) or {"hour"})
 
 
 def _zone(name):
@@ -303,8 +332,26 @@ def _by_regime(part: pd.DataFrame) -> pd.DataFrame:
                     "features exact": _share(some["features"]),
                     "slice": _share(some["slice"]),
                     "onset": _share(some["onset"]),
-                    "precision of named": _share(some["right named"].sum() / max(some["named"].sum(), 1)) if some["named"].sum() else "-",
+                    "precision of named": _share(
+                        [some["right named"].sum() / some["named"].sum()] if some["named"].any() else []
+                    ),
                     "coverage": _share(some["named"] > 0),
+                }
+    return pd.DataFrame(rows).T
+
+
+def _precision(table: pd.DataFrame) -> pd.DataFrame:
+    """Of all fits that name a cause, or two, how many are right: with truth of any kind, the other code's first."""
+    rows = {}
+    for regime in REGIMES:
+        for who, some in (("by other code", table[table["outside"]]), ("all", table)):
+            some = some[some["regime"] == regime]
+            named, right = int(some["named"].sum()), int(some["right named"].sum())
+            if len(some):
+                rows[f"{regime}, {who}"] = {
+                    "named": named,
+                    "right": right,
+                    "precision": _share([1.0] * right + [0.0] * (named - right)),
                 }
     return pd.DataFrame(rows).T
 
@@ -316,12 +363,22 @@ def _controls(table: pd.DataFrame) -> pd.DataFrame:
         for regime in REGIMES:
             some = table[(table["kind"] == kind) & (table["regime"] == regime)]
             if len(some):
-                said = {"columns": int(some["columns"].sum()), "named": int(some["columns named"].sum()), "said unknown": int((some["columns said"] - some["columns named"]).sum())}
+                said = {
+                    "columns": int(some["columns"].sum()),
+                    "named": int(some["columns named"].sum()),
+                    "said unknown": int((some["columns said"] - some["columns named"]).sum()),
+                }
                 rows[f"{kind}, {regime}"] = {"cases": len(some), **said, "answered as such": "-"}
     for regime in REGIMES:
         some = table[(table["kind"] == "unknowable") & (table["regime"] == regime)]
         if len(some):
-            rows[f"unknowable, {regime}"] = {"cases": len(some), "columns": "-", "named": "-", "said unknown": "-", "answered as such": _share(some["right"])}
+            rows[f"unknowable, {regime}"] = {
+                "cases": len(some),
+                "columns": "-",
+                "named": "-",
+                "said unknown": "-",
+                "answered as such": _share(some["right"]),
+            }
     return pd.DataFrame(rows).T
 
 
@@ -330,7 +387,11 @@ def _seconds(table: pd.DataFrame) -> pd.DataFrame:
     for regime in REGIMES:
         took = table.loc[table["regime"] == regime, "seconds"].dropna().astype(float)
         if len(took):
-            rows[regime] = {"median": f"{took.median():.2f}", "p95": f"{took.quantile(0.95):.2f}", "max": f"{took.max():.2f}"}
+            rows[regime] = {
+                "median": f"{took.median():.2f}",
+                "p95": f"{took.quantile(0.95):.2f}",
+                "max": f"{took.max():.2f}",
+            }
     return pd.DataFrame(rows).T
 
 
@@ -358,5 +419,9 @@ def _share(values) -> str:
 def markdown(table: pd.DataFrame) -> str:
     """A table as Markdown."""
     head = ["", *map(str, table.columns)]
-    lines = [head, ["---"] * len(head), *([str(i), *map(str, row)] for i, row in zip(table.index, table.to_numpy(), strict=True))]
+    lines = [
+        head,
+        ["---"] * len(head),
+        *([str(i), *map(str, row)] for i, row in zip(table.index, table.to_numpy(), strict=True)),
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 import skewkit as sk
 from skewkit import examples, injection, scenarios
@@ -37,7 +38,11 @@ class Ground:
 
 def grounds() -> dict[str, Ground]:
     """Flights, payments and the table of examples, each with a column of hosts."""
-    return {"payments": _scenario("payments", 12_000, seed=6, events=60_000), "flights": _flights(), "example": _example()}
+    return {
+        "payments": _scenario("payments", 12_000, seed=6, events=60_000),
+        "flights": _flights(),
+        "example": _example(),
+    }
 
 
 def _flights():
@@ -53,9 +58,16 @@ def _scenario(name, most, **parameters):
     halves = []
     for table, at_most in ((training, 20_000), (replayed, 50_000)):
         kept = table.iloc[np.sort(np.argsort(mixed(np.arange(len(table)), 9))[:at_most])].reset_index(drop=True)
-        halves.append(_hosted(kept.merge(sources, left_on=world.roles.key, right_index=True, how="left"), world.roles.key))
-    events = {t: e.drop(columns=[c for c in ("fraud", "reported", "one") if c in e and t == "payments"]) for t, e in world.raw.items()}
-    return Ground(Base(name, *halves, _roles(world.roles), events, {t: _spec(e) for t, e in events.items()}), world.roles, world)
+        halves.append(
+            _hosted(kept.merge(sources, left_on=world.roles.key, right_index=True, how="left"), world.roles.key)
+        )
+    events = {
+        t: e.drop(columns=[c for c in ("fraud", "reported", "one") if c in e and t == "payments"])
+        for t, e in world.raw.items()
+    }
+    return Ground(
+        Base(name, *halves, _roles(world.roles), events, {t: _spec(e) for t, e in events.items()}), world.roles, world
+    )
 
 
 def _spec(events):
@@ -66,7 +78,9 @@ def _spec(events):
 
 
 def _example():
-    parts = [examples.table(8_000, seed).assign(request=lambda t, s=seed: t["request"] + 100_000 * s) for seed in (1, 2)]
+    parts = [
+        examples.table(8_000, seed).assign(request=lambda t, s=seed: t["request"] + 100_000 * s) for seed in (1, 2)
+    ]
     parts = [_hosted(t.drop(columns="score"), "request") for t in parts]
     return Ground(Base("example", *parts, _roles(examples.ROLES)), examples.ROLES, None)
 
@@ -77,7 +91,14 @@ def _hosted(table, key):
 
 def _roles(roles):
     segments = [s for s in roles.segments] + ["host"]
-    return {"key": roles.key, "entity": roles.entity, "time": roles.time, "label": roles.label, "segments": segments, "features": list(roles.features)}
+    return {
+        "key": roles.key,
+        "entity": roles.entity,
+        "time": roles.time,
+        "label": roles.label,
+        "segments": segments,
+        "features": list(roles.features),
+    }
 
 
 S = sk.skews
@@ -181,7 +202,13 @@ def _planted(name, ground, stem, choice, size, kind, rng, seed) -> Draft:
     here, names = ground[place], FEATURES[place].get(takes, ())
     if not names or (size > 12_000 and place != "flights"):
         raise Unsuitable
-    many = 2 if parameters.get("how") == "swapped" else 1 if stem not in ("time_zone", "staleness", "misjoin") else int(rng.integers(1, 3))
+    many = (
+        2
+        if parameters.get("how") == "swapped"
+        else 1
+        if stem not in ("time_zone", "staleness", "misjoin")
+        else int(rng.integers(1, 3))
+    )
     if len(names) < many:
         raise Unsuitable
     features = tuple(str(f) for f in rng.choice(names, many, replace=False))
@@ -223,8 +250,17 @@ class _Holder:
 
 def _seeded(change, frame, after, hit):
     """The change as it was planted: its columns are those of the table that was served."""
-    columns = {f: after[f] if f in after else None for f in change.columns}
-    return Change(change.cause, change.parameters, {**change.columns, **columns}, change.side, change.known, change.length, change.again, change.alternatives)
+    columns = {f: after.get(f, None) for f in change.columns}
+    return Change(
+        change.cause,
+        change.parameters,
+        {**change.columns, **columns},
+        change.side,
+        change.known,
+        change.length,
+        change.again,
+        change.alternatives,
+    )
 
 
 def _fill_of(here, feature):
@@ -236,12 +272,16 @@ def change_of(skew: Skew, frame: pd.DataFrame, here: Ground) -> Change:
     """What a skew does to every row, with its parameters as any tool would say them."""
     served = injection.everywhere(frame, skew, here.roles, here.replay)
     new = [c for c in served if c not in frame]
-    columns = {f: served[f] if f in served else None for f in (*skew.features, *new)}
+    columns = {f: served.get(f, None) for f in (*skew.features, *new)}
     own = skew.stem == "staleness" and here.replay is None  # a cache's values are those of other rows of the table
     known, length, again = {"paired": True} if own else {}, "", None
     if skew.stem == "time_zone":
         known = {"reads": {f: _part(f) for f in skew.features}}
-    lengths = {"staleness": "lag" if getattr(skew, "lag", "") else "ttl", "leakage": "horizon", "normalization_window": "serving"}
+    lengths = {
+        "staleness": "lag" if getattr(skew, "lag", "") else "ttl",
+        "leakage": "horizon",
+        "normalization_window": "serving",
+    }
     if skew.stem in lengths and here.replay is not None:
         name = lengths[skew.stem]
 
@@ -283,7 +323,10 @@ def canonical(skew: Skew, frame, served, here: Ground) -> dict:
         low, high = skew._bounds(frame[f].to_numpy(float))
         return {"low": float(low), "high": float(high), "how": skew.how}
     if skew.stem == "missing_fill":
-        return {"training": None if skew.training == "null" else skew.training, "serving": _served_fill(skew, frame, served, f)}
+        return {
+            "training": None if skew.training == "null" else skew.training,
+            "serving": _served_fill(skew, frame, served, f),
+        }
     if skew.stem == "late_events":
         if skew.late:
             return {"late": skew.late}
@@ -294,8 +337,15 @@ def canonical(skew: Skew, frame, served, here: Ground) -> dict:
         more = {"renamed": {"to": [f"{f}_v2"]}, "extra": {"to": [f"{f}_v2"]}, "swapped": {"with": skew.features[-1]}}
         return {"how": skew.how, **more.get(skew.how, {})}
     if skew.stem in ("broken_header", "rollback"):
-        return {"value": {"null": None, "zero": 0.0, "name": f}[skew.how] if skew.stem == "broken_header" else skew.default}
-    keep = {"measurement": ("gain", "offset", "noise", "saturation"), "missing_values": ("rate", "how"), "text_format": ("how",), "double_count": ("twice",)}
+        return {
+            "value": {"null": None, "zero": 0.0, "name": f}[skew.how] if skew.stem == "broken_header" else skew.default
+        }
+    keep = {
+        "measurement": ("gain", "offset", "noise", "saturation"),
+        "missing_values": ("rate", "how"),
+        "text_format": ("how",),
+        "double_count": ("twice",),
+    }
     names = keep.get(skew.stem) or [n for n in ("how", "by", "lag", "ttl", "horizon", "setting", "serving") if p.get(n)]
     if skew.stem == "misjoin" and skew.by:
         names = ("by",)

@@ -129,7 +129,7 @@ def _filled(who, asked, ttl):
 def clock(part: str, asked: pd.Series, zone: str) -> pd.Series:
     """A part of the local time, as the worlds' clocks have it."""
     wall = asked.dt.tz_convert(zone).dt.tz_localize(None)
-    read = {"hour": wall.dt.hour, "weekday": wall.dt.dayofweek, "day": wall.dt.day}
+    read = {"hour": wall.dt.hour, "weekday": wall.dt.day_of_week, "day": wall.dt.day}
     return wall.dt.normalize() if part == "date" else read[part].astype("int64")
 
 
@@ -181,7 +181,9 @@ def wards() -> World:
     n = len(asked)
     asked["ward"] = rng.choice(["Urgência", "Cirurgia", "Pediatria", "Cuidados Críticos"], n, p=[0.4, 0.3, 0.2, 0.1])
     asked["dose_unit"] = rng.choice(["mg", "µg", "mL", "UI"], n, p=[0.55, 0.2, 0.15, 0.1])
-    asked["diagnosis"] = rng.choice(["J18.9", "I50.0", "N39.0", "A41.9", "K35.8", "R07.4"], n, p=[0.3, 0.25, 0.18, 0.12, 0.1, 0.05])
+    asked["diagnosis"] = rng.choice(
+        ["J18.9", "I50.0", "N39.0", "A41.9", "K35.8", "R07.4"], n, p=[0.3, 0.25, 0.18, 0.12, 0.1, 0.05]
+    )
     asked["triage"] = rng.choice([0, 1, 2, 3, 4], n, p=[0.05, 0.15, 0.45, 0.25, 0.1])
     asked["age"] = np.clip(rng.normal(61, 18, n), 0, 101).round().astype("int64")
     asked["temperature"] = np.round(rng.normal(37.1, 0.8, n), 1)
@@ -198,7 +200,18 @@ def wards() -> World:
         "abnormal_rate": Feature("readings", "patient", "rate", "abnormal", "21D", prior=0.2, weight=4.0),
     }
     clocks = {p: (p, "Europe/Lisbon") for p in ("hour", "weekday")}
-    plain = ("ward", "dose_unit", "diagnosis", "triage", "age", "temperature", "pressure", "glucose", "weight", "saturation")
+    plain = (
+        "ward",
+        "dose_unit",
+        "diagnosis",
+        "triage",
+        "age",
+        "temperature",
+        "pressure",
+        "glucose",
+        "weight",
+        "saturation",
+    )
     return _world("wards", "patient", asked, {"readings": events}, features, clocks, plain, ("ward", "host"))
 
 
@@ -210,7 +223,9 @@ def orders() -> World:
     events["returned"] = (rng.random(len(events)) < 0.15).astype(float)
     asked = _asked(rng, 5_000, 11_000, 300)
     n = len(asked)
-    asked["town"] = rng.choice(["Plzeň", "Kraków", "Győr", "Wien", "Žilina", "Brno"], n, p=[0.25, 0.23, 0.2, 0.14, 0.1, 0.08])
+    asked["town"] = rng.choice(
+        ["Plzeň", "Kraków", "Győr", "Wien", "Žilina", "Brno"], n, p=[0.25, 0.23, 0.2, 0.14, 0.1, 0.08]
+    )
     asked["product"] = rng.choice([101, 102, 117, 203, 350, 351, 999], n, p=[0.3, 0.22, 0.17, 0.13, 0.09, 0.06, 0.03])
     asked["currency"] = rng.choice(["CZK", "PLN", "EUR", "HUF"], n, p=[0.45, 0.25, 0.2, 0.1])
     asked["price"] = np.round(rng.lognormal(3.5, 0.9, n), 2)
@@ -251,7 +266,11 @@ def _weights(rng, n):
 def _asked(rng, training, served, entities):
     """Requests: more by day than by night, of entities that ask by their weight."""
     days = np.r_[rng.integers(35, CUT, training), rng.integers(CUT, DAYS, served)]
-    hour = rng.choice(24, len(days), p=np.array([2, 1, 1, 1, 2, 4, 8, 14, 17, 15, 13, 14, 16, 15, 12, 12, 15, 20, 22, 17, 12, 9, 6, 4]) / 252)
+    hour = rng.choice(
+        24,
+        len(days),
+        p=np.array([2, 1, 1, 1, 2, 4, 8, 14, 17, 15, 13, 14, 16, 15, 12, 12, 15, 20, 22, 17, 12, 9, 6, 4]) / 252,
+    )
     at = days * 86_400 + hour * 3_600 + rng.integers(0, 3_600, len(days))
     asked = pd.Series(START + pd.to_timedelta(np.sort(at), "s")).astype("datetime64[us, UTC]")
     who = rng.choice(entities, len(days), p=_weights(rng, entities))
@@ -268,7 +287,14 @@ def _world(name, entity, asked, events, features, clocks, plain, segments):
     table = asked.assign(**{**computed, **counted}, **read)
     serving = table["asked"] >= START + pd.Timedelta(CUT, "D")
     names = [*read, *plain, *features]
-    roles = {"key": "request", "entity": entity, "time": "asked", "label": None, "segments": list(segments), "features": names}
+    roles = {
+        "key": "request",
+        "entity": entity,
+        "time": "asked",
+        "label": None,
+        "segments": list(segments),
+        "features": names,
+    }
     table = table[["request", entity, "asked", "host", *names]]
     spec = {
         t: {"entity": [entity], "happened": "happened", "known": "known", "values": [c for c in e if c not in (entity, "happened", "known")]}
@@ -301,5 +327,12 @@ def _borrowed(name, frame, seed):
     table.insert(1, "taken", pd.Series(START + pd.to_timedelta(np.arange(n) * 900, "s")).astype("datetime64[us, UTC]"))
     table.insert(2, "host", rng.choice(HOSTS, n))
     table.insert(3, "site", rng.choice(["Zürich", "Århus", "Gdańsk"], n, p=[0.5, 0.3, 0.2]))
-    roles = {"key": "row", "entity": None, "time": "taken", "label": None, "segments": ["site", "host"], "features": ["site", *features]}
+    roles = {
+        "key": "row",
+        "entity": None,
+        "time": "taken",
+        "label": None,
+        "segments": ["site", "host"],
+        "features": ["site", *features],
+    }
     return World(Base(name, table[:2_500].reset_index(drop=True), table[2_500:].reset_index(drop=True), roles), {}, {})
