@@ -18,7 +18,7 @@ HERE = Path(make.__file__).parent
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    """A hundredth of the benchmark, two of some kinds."""
+    """A twentieth of the benchmark's cases."""
     folder = tmp_path_factory.mktemp("bench") / "out"
     make.make(folder, 0.05)
     return folder
@@ -175,6 +175,7 @@ def test_an_answer_that_is_wrong_is_wrong():
     """Each part by itself, a class of three, and silence."""
     assert judged(FIT | {"cause": "leakage"})["cause"] == 0 == judged(FIT | {"cause": "leakage"})["right named"]
     assert judged(FIT | {"parameters": {"lag": "7h"}})["parameters"] == 0
+    assert judged(FIT | {"parameters": {"lag": "6h", "ttl": "1D"}})["parameters"] == 0
     assert judged(FIT | {"features": ["a"]})["features"] == 0
     assert judged(FIT | {"where": ["host", "h2"]})["slice"] == 0
     three = judged(FIT | {"rivals": [{"cause": "late_events"}, {"cause": "leakage"}]})

@@ -43,8 +43,8 @@ def edges() -> World:
 
 
 def _zone(f):
-    known = {"reads": {f: "hour"}, "unpaired": f == "hour_peaked"}
-    return lambda t: Change("time_zone", {"training": "UTC", "serving": "+05:00"}, {f: (t[f] + 5) % 24}, known=known)
+    known, parameters = {"unpaired": f == "hour_peaked"}, {"training": "UTC", "serving": "+05:00", "reads": {f: "hour"}}
+    return lambda t: Change("time_zone", parameters, {f: (t[f] + 5) % 24}, known=known)
 
 
 def _permuted(f):

@@ -93,8 +93,9 @@ def zoned(frame, world, rng, among):
     if not names:
         raise Unsuitable
     zone, was = ZONES[rng.integers(len(ZONES))], world.clocks[names[0]][1]
-    columns = {f: clock(world.clocks[f][0], frame["asked"], zone) for f in names}
-    return Change("time_zone", {"training": was, "serving": zone}, columns)
+    reads = {f: world.clocks[f][0] for f in names}
+    columns = {f: clock(part, frame["asked"], zone) for f, part in reads.items()}
+    return Change("time_zone", {"training": was, "serving": zone, "reads": reads}, columns)
 
 
 def recoded(frame, world, rng, among):

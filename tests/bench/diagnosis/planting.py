@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -113,13 +113,11 @@ def truth_of(change: Change, before, after, hit, where: Where, base: Base) -> di
         parameters |= _bounds(parameters, before[f], after[f], hit)
     if change.alternatives and hit.any():
         alternatives = [w for w in change.alternatives(before[f], after[f], hit) if w != change.parameters]
-    if change.cause == "time_zone" and (reads := change.known.get("reads")):
-        parameters["reads"] = reads
     ranges = _same_lengths(change, after, hit, counts) if change.length else {}
     return {
         "cause": change.cause,
         "features": sorted(counts),
-        "parameters": {k: v for k, v in parameters.items()},
+        "parameters": parameters,
         **where.to_dict(),
         "rows": int(changed.sum()),
         "per_feature_rows": counts,
@@ -228,7 +226,7 @@ def identifiable(change: Change, where: Where, base: Base, n: int, before: pd.Da
     if cause in ("schema_change", "broken_header", "rollback"):
         unpaired = True
     found = {"unpaired": bool(unpaired), "paired": bool(paired), "events": bool(events)}
-    return found | {r: v for r, v in change.known.items() if r in REGIMES}
+    return found | change.known
 
 
 def case(name, base, rows, change, where, stratum, kind="skew", outside=False) -> Draft:
@@ -311,8 +309,6 @@ def _outside_case(name, world, make, size, kind, rng, seed):
     stratum = {"corruption": make.__name__, "scope": kind}
     among = [f for f in base.roles["features"] if not where.where or f != where.where[0]]
     change = make(frame, world, np.random.default_rng(seed), among)
-    if change.cause == "time_zone":
-        change = replace(change, known={"reads": {f: world.clocks[f][0] for f in change.columns}})
     if change.side == "training":
 
         def again(f, r):

@@ -27,6 +27,15 @@ NUMBER = 1e-6
 BUCKETS = 20  # of the time span: onset within one
 LENGTHS = ("lag", "ttl", "snapshot", "window", "horizon", "watermark", "edge")
 RATES = ("rate", "late", "twice")
+INSTEAD = {  # parameters that say another thing where the truth has them not
+    "staleness": ("lag", "ttl", "snapshot"),
+    "late_events": ("watermark", "late", "edge"),
+    "unit_change": ("factor", "offset", "function"),
+    "precision": ("to", "decimals"),
+    "clipping": ("low", "high"),
+    "rate_definition": ("how", "setting"),
+    "misjoin": ("by",),
+}
 READS = {  # what a clock's feature is read from a local time
     "hour": lambda wall: wall.dt.hour,
     "weekday": lambda wall: wall.dt.day_of_week,
@@ -223,6 +232,9 @@ def _all_same(true, said, cause, look) -> bool:
         "how": "clip",
         "clock": "stream",
     }
+    for name in INSTEAD.get(cause["cause"], ()):
+        if named.get(name) is None and said.get(name) not in (None, "", "0s", 0, defaults.get(name)):
+            return False
     if cause["cause"] == "measurement" and named["saturation"] is not None and said.get("saturation") is None:
         return False
     return all(_one_same(k, v, said.get(k, defaults.get(k)), true, cause, look) for k, v in named.items())

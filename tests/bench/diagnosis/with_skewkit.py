@@ -227,6 +227,8 @@ def _planted(name, ground, stem, choice, size, kind, rng, seed) -> Draft:
     if getattr(skew, "noise", 0) or stem == "measurement":
         kind = "slice" if kind == "share" else kind
     where = scope(kind, frame, here.base.roles, rng)
+    if where.where and where.where[0] in features:
+        raise Unsuitable
     stratum = {"skew": stem, "planted": {k: v for k, v in parameters.items()}, "scope": kind}
 
     def make(table, _):
@@ -275,8 +277,6 @@ def change_of(skew: Skew, frame: pd.DataFrame, here: Ground) -> Change:
     columns = {f: served.get(f, None) for f in (*skew.features, *new)}
     own = skew.stem == "staleness" and here.replay is None  # a cache's values are those of other rows of the table
     known, length, again = {"paired": True} if own else {}, "", None
-    if skew.stem == "time_zone":
-        known = {"reads": {f: _part(f) for f in skew.features}}
     lengths = {
         "staleness": "lag" if getattr(skew, "lag", "") else "ttl",
         "leakage": "horizon",
@@ -307,7 +307,7 @@ def canonical(skew: Skew, frame, served, here: Ground) -> dict:
         zones = {_zone(here, f) for f in skew.features}
         if len(zones) > 1:
             raise Unsuitable
-        return {"training": zones.pop(), "serving": skew.serving}
+        return {"training": zones.pop(), "serving": skew.serving, "reads": {f: _part(f) for f in skew.features}}
     if skew.stem == "encoding":
         return {}
     if skew.stem == "unit_change":
