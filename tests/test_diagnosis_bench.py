@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.bench.diagnosis import cases, datadiff, make, outside, planting, score, worlds
+from tests.bench.diagnosis import cases, datadiff, make, outside, planting, same, score, worlds
 from tests.bench.diagnosis.run import given, some
 
 HERE = Path(make.__file__).parent
@@ -30,7 +30,7 @@ def truths(out):
 
 def test_the_other_codes_files_import_nothing_of_the_package():
     """The corruptions, their worlds, the files' form and the scorer do not know skewkit."""
-    for name in ("outside", "worlds", "cases", "score", "planting", "mixtures", "controls", "limits"):
+    for name in ("outside", "worlds", "cases", "same", "score", "planting", "mixtures", "controls", "limits"):
         tree = ast.parse((HERE / f"{name}.py").read_text("utf-8"))
         froms = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
         plain = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
@@ -77,6 +77,59 @@ def _within(case, cause, before, after, name):
         assert (before.loc[changed, case["roles"]["time"]] >= pd.Timestamp(cause["since"])).all(), name
     if cause["until"]:
         assert (before.loc[changed, case["roles"]["time"]] < pd.Timestamp(cause["until"])).all(), name
+
+
+def test_the_truths_parameters_applied_by_hand_give_what_was_served(out):
+    """Of the causes that act on a value by itself, on every row that differs."""
+    tried = set()
+    for name, truth in truths(out).items():
+        if truth["kind"] not in ("skew", "twin"):
+            continue
+        case, cause = cases.load(out, name), truth["causes"][0]
+        for f in set(cause["features"]) & set(case["replayed"]) & set(case["served"]):
+            before, after = case["replayed"][f], case["served"][f]
+            applied = by_hand(cause["cause"], cause["parameters"], before)
+            if applied is not None:
+                rows = cases.differs(before, after)
+                numbers = after.dtype.kind in "iuf" and applied.dtype.kind in "iuf"
+                like = (
+                    np.isclose(applied, after, rtol=1e-9, equal_nan=True) if numbers else ~cases.differs(applied, after)
+                )
+                assert like[rows].all(), (name, f)
+                tried.add(cause["cause"])
+    assert tried == {
+        "unit_change",
+        "measurement",
+        "clipping",
+        "missing_fill",
+        "encoding",
+        "text_format",
+        "precision",
+        "rollback",
+        "broken_header",
+    }
+
+
+def by_hand(cause, p, x):
+    """What the canonical parameters make of a column; None where that takes more than its values."""
+    if cause == "unit_change":
+        return np.log1p(x) if p.get("function") == "log1p" else x * p["factor"] + p["offset"]
+    if cause == "measurement" and not p["noise"]:
+        return (x * p["gain"] + p["offset"]).clip(upper=p["saturation"])
+    if cause == "clipping" and p["how"] == "clip":
+        return x.clip(p["low"], p["high"])
+    if cause == "missing_fill" and p["serving"] != "forward":
+        return x.mask(x.isna() if p["training"] is None else np.isclose(x, p["training"]), p["serving"])
+    if cause == "encoding":
+        known = {str(a): b for a, b in p["mapping"]}
+        return x.astype(object).map(lambda v: known.get(str(v), v)).astype(object).infer_objects()
+    if cause == "precision" and p.get("to") != "bfloat16":
+        return outside.held(x, **p)
+    if cause == "text_format" and p["how"] in outside.WRITTEN:
+        return x.map(outside.WRITTEN[p["how"]])
+    if cause in ("broken_header", "rollback") and not isinstance(p["value"], str):
+        return pd.Series(np.nan if p["value"] is None else float(p["value"]), x.index)
+    return None
 
 
 def test_nothing_else_differs(out):
@@ -197,15 +250,15 @@ def test_what_cannot_be_known_is_answered_by_unknown_or_a_class():
 def test_parameters_are_compared_by_what_they_do(out):
     """Zones by their offsets at the case's times, mappings on the values that occur."""
     name = next(n for n, t in truths(out).items() if t["kind"] == "skew" and t["causes"][0]["cause"] == "time_zone")
-    look = score._Look(out, name)
-    assert score._same_clock("Asia/Kathmandu", "+05:45", {"hour": "hour"}, look)
-    assert not score._same_clock("Asia/Kathmandu", "+05:30", {"hour": "hour"}, look)
-    assert score._same_mapping([[1, 2], [3, None]], [[1, 2.0], [3, None], [9, 9]])
-    assert not score._same_mapping([[1, 2], [3, None]], [[1, 2]])
+    look = same.Look(out, name)
+    assert same._same_clock("Asia/Kathmandu", "+05:45", {"hour": "hour"}, look)
+    assert not same._same_clock("Asia/Kathmandu", "+05:30", {"hour": "hour"}, look)
+    assert same._same_mapping([[1, 2], [3, None]], [[1, 2.0], [3, None], [9, 9]])
+    assert not same._same_mapping([[1, 2], [3, None]], [[1, 2]])
     cause = TRUTH["causes"][0] | {"cause": "precision", "parameters": {"decimals": 0, "rounding": "truncate"}}
     cause["alternatives"] = [{"to": "int32", "overflow": "wrap"}]
-    assert score.same(cause, {"to": "int32"}, None, FIT)
-    assert not score.same(cause, {"to": "int16"}, None, FIT)
+    assert same.same(cause, {"to": "int32"}, None, FIT)
+    assert not same.same(cause, {"to": "int16"}, None, FIT)
 
 
 def test_every_way_of_rounding_that_gives_the_same_is_known():

@@ -22,13 +22,18 @@ def run(out: str | Path, answers: str | Path, regime: str | None = None, some_of
     for name in some(names(out), some_of):
         regimes = json.loads((out / "cases" / f"{name}.json").read_text("utf-8"))["regimes"]
         todo += [(out, answers, name, r) for r in regimes if regime in (None, r)]
-    todo = [t for t in todo if not (answers / f"{t[2]}.{t[3]}.json").exists()]
+    todo = [t for t in todo if not _answered(answers / f"{t[2]}.{t[3]}.json")]
     failed = []
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         for (_, _, name, r), error in zip(todo, pool.map(_one, *zip(*todo, strict=True)), strict=True) if todo else ():
             if error:
                 failed.append(f"{name} {r}: {error}")
     print(f"{len(todo)} answered, {len(failed)} of them with an error", *failed[:20], sep="\n")
+
+
+def _answered(path: Path) -> bool:
+    """Whether there is an answer that is no error."""
+    return path.exists() and "error" not in json.loads(path.read_text("utf-8"))
 
 
 def some(every: list[str], n: int | None) -> list[str]:

@@ -296,7 +296,7 @@ def change_of(skew: Skew, frame: pd.DataFrame, here: Ground) -> Change:
 
 
 def _part(feature):
-    return next((p for p in PARTS if feature.startswith(p)), "days_since")
+    return "hour" if feature == "hour_there" else feature if feature in PARTS else "days_since"
 
 
 def canonical(skew: Skew, frame, served, here: Ground) -> dict:
