@@ -322,7 +322,7 @@ def misjoined(frame, world, rng, among):
         f: _as(frame, f, compute(world.features[f], computed, world.base.events[world.features[f].table]))
         for f in names
     }
-    return Change("misjoin", {"how": "shuffled"}, columns)
+    return Change("misjoin", {"how": "shuffled"}, columns, known={"paired": False})  # as of the other's own events
 
 
 def reshaped(frame, world, rng, among):

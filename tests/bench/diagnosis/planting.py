@@ -208,11 +208,16 @@ def identifiable(change: Change, where: Where, base: Base, n: int, before: pd.Da
         and cause not in ("misjoin", "double_count", "measurement")
     )
     if cause == "measurement":
-        unpaired = broad and where.share == 1 and p["saturation"] is not None and p["noise"] == 0
+        whole = where.share == 1 and where.since is None and where.where is None
+        unpaired = whole and n >= 1_000 and p["saturation"] is not None and p["noise"] == 0
     if cause == "unit_change" and "factor" in p:
-        unpaired &= p.get("factor", 1) < 0 or abs(np.log(abs(p["factor"]))) > 0.4
-    if cause == "precision":
-        unpaired &= n >= 5_000 or ("to" in p and p["to"].startswith("float"))
+        unpaired &= p["factor"] < 0 or abs(np.log(abs(p["factor"]))) > 0.4
+    if cause == "precision" and "float" not in p.get("to", ""):
+        # rounding and truncating lie half a unit apart: in how many rows does a mean show it by four standard errors?
+        spread = float(before[next(iter(change.columns))].std()) * 10.0 ** p.get("decimals", 0)
+        unpaired &= n > 128 * spread**2
+    if cause == "missing_fill":
+        unpaired &= p["serving"] != "forward"
     if cause == "clipping":
         unpaired &= p["how"] == "clip"
     if cause == "missing_values":
