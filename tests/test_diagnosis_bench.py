@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.bench.diagnosis import cases, datadiff, make, outside, planting, same, score, worlds
-from tests.bench.diagnosis.run import given, some
+from tests.bench.diagnosis.run import canonical, given, some
 
 HERE = Path(make.__file__).parent
 
@@ -259,6 +259,23 @@ def test_parameters_are_compared_by_what_they_do(out):
     cause["alternatives"] = [{"to": "int32", "overflow": "wrap"}]
     assert same.same(cause, {"to": "int32"}, None, FIT)
     assert not same.same(cause, {"to": "int16"}, None, FIT)
+
+
+def test_a_swap_is_the_same_from_either_side():
+    """Both columns named as features, or one as the feature and one as the other; another pair is not."""
+    swap = {"cause": "schema_change", "features": ["a", "b"], "parameters": {"how": "swapped", "with": "b"}}
+    assert same.same(swap, {"how": "swapped"}, None, {"features": ["b", "a"]})
+    assert same.same(swap, {"how": "swapped", "with": "a"}, None, {"features": ["b"]})
+    assert not same.same(swap, {"how": "swapped", "with": "c"}, None, {"features": ["b"]})
+
+
+def test_skewkits_parameters_under_the_benchmarks_names():
+    """A unit is its factor and offset, a window a window, a header's constant its value."""
+    fahrenheit = canonical("unit_change", {"unit": "celsius_to_fahrenheit", "factor": 1.0, "offset": 0.0}, ["t"])
+    assert fahrenheit == pytest.approx({"factor": 1.8, "offset": 32})
+    assert canonical("unit_change", {"unit": "log1p"}, ["t"]) == {"function": "log1p"}
+    assert canonical("normalization_window", {"serving": "7D", "features": ("a",)}, ["a"]) == {"window": "7D"}
+    assert canonical("broken_header", {"how": "name"}, ["a"]) == {"value": "a"}
 
 
 def test_every_way_of_rounding_that_gives_the_same_is_known():

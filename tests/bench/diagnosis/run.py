@@ -106,26 +106,36 @@ def answer(case: dict, regime: str) -> dict:
 
 def as_answer(fit) -> dict:
     """A fit as the benchmark's files have it."""
-    rivals = [{"cause": r.skew, "parameters": canonical(r.skew, r.parameters)} for r in getattr(fit, "rivals", ())]
+    features = list(fit.features)
+    rivals = getattr(fit, "rivals", None) or ()
     return {
         "cause": fit.skew,
-        "parameters": canonical(fit.skew, fit.parameters),
-        "features": list(fit.features),
+        "parameters": canonical(fit.skew, fit.parameters, features),
+        "features": features,
         "where": list(fit.where) if getattr(fit, "where", None) else None,
         "share": getattr(fit, "share", 1.0),
         "since": str(fit.since) if fit.since is not None else None,
         "until": str(fit.until) if getattr(fit, "until", None) is not None else None,
         "explained": fit.explained,
-        "rivals": rivals,
+        "rivals": [{"cause": r.skew, "parameters": canonical(r.skew, r.parameters, features)} for r in rivals],
     }
 
 
-def canonical(skew: str, parameters) -> dict:
-    """skewkit's parameters under the benchmark's names."""
-    names = {
-        "normalization_window": {"serving": "window"},
-        "rollback": {"default": "value"},
-        "late_events": {"serving": "clock"},
-    }
-    renamed = names.get(skew, {})
-    return {renamed.get(k, k): v for k, v in dict(parameters).items() if k != "features"}
+RENAMED = {
+    "normalization_window": {"serving": "window"},
+    "rollback": {"default": "value"},
+    "late_events": {"serving": "clock"},
+}
+
+
+def canonical(skew: str, parameters, features) -> dict:
+    """skewkit's parameters as the benchmark names them: units as factor and offset, a header's constant as its value."""
+    p = {RENAMED.get(skew, {}).get(k, k): v for k, v in dict(parameters).items() if k != "features"}
+    if skew == "unit_change" and p.get("unit"):
+        from .with_skewkit import AFFINE
+
+        unit = p.pop("unit")
+        return dict(zip(("factor", "offset"), AFFINE[unit], strict=True)) if unit in AFFINE else {"function": unit}
+    if skew == "broken_header" and "how" in p:
+        return {"value": {"null": None, "zero": 0.0}.get(p["how"], features[0])}
+    return p

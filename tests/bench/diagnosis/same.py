@@ -55,6 +55,9 @@ def same(cause: dict, said: dict, look, fit: dict) -> bool:
     true = cause["parameters"]
     if cause["cause"] == "encoding":
         return _same_mapping(true["mapping"], said.get("mapping") or ())
+    if true.get("how") == "swapped":
+        both = {*fit["features"], *listed(said.get("with"))}
+        return said.get("how") == "swapped" and both == set(cause["features"])
     if cause["cause"] == "time_zone":
         return _same_zones(true, said, look)
     if cause["cause"] == "missing_values" and true["how"] == "at_random":
