@@ -21,7 +21,8 @@ class LateEvents(Skew):
 
     A pipeline with the knob ``clock`` recomputes the feature by the clock ``serving``: "stream", "ingestion" or "event"
     (see `features.AsOf`). With ``watermark`` (a length, 5min) a stream never counts what came later than that after it
-    happened.
+    happened. With ``edge`` (a length, 2h) the clock is training's, and serving misses the events of the last ``edge``: of
+    a window its end, where its beginning stays; the pipeline's knob of that name does it.
 
     A table without its events has only counts. With ``late``, the share in (0, 1] of the events that come too late, each
     event counted is missed with that chance, drawn by the request's key; this is approximate, for in the world events are
@@ -31,6 +32,7 @@ class LateEvents(Skew):
 
     serving: str = "stream"
     watermark: str = ""
+    edge: str = ""
     late: float = 0.0
 
     choices = ("late", (0.02, 0.1, 0.3, 0.6))
@@ -48,10 +50,16 @@ class LateEvents(Skew):
                 "late_events was given watermark=, which only a stream in a pipeline has; "
                 "give serving='stream' and no late="
             )
+        if self.edge and not duration(self.edge, "edge"):
+            raise SkewkitError(f"edge={self.edge!r} was asked of late_events and misses nothing; give a length above 0")
+        if self.edge and (self.late or self.watermark or self.serving != "stream"):
+            raise SkewkitError("late_events was given edge=, which keeps the clock of training; give it alone")
 
     def knobs(self):
         if self.late:
             return {}
+        if self.edge:
+            return {"edge": self.edge}
         return {"clock": self.serving, **({"watermark": self.watermark} if self.watermark else {})}
 
     def acts_on(self, frame, roles):

@@ -8,33 +8,39 @@ import numpy as np
 import pandas as pd
 
 from ..records import Skew, SkewkitError
-from ..timeline import Timeline, before, duration, history, refreshed
+from ..timeline import Timeline, before, duration, history, refreshed, snapped
+
+LENGTHS = ("lag", "ttl", "snapshot")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Staleness(Skew):
-    """Serving is ``lag`` behind (6h), or serves each value from a cache for up to ``ttl`` after it was filled, or both.
+    """Serving is ``lag`` behind (6h), or serves each value from a cache for up to ``ttl`` after it was filled, or knows what
+    was known when a batch last ran that runs every ``snapshot`` (1D: at midnight in UTC), or several of these.
 
     What is stale is the knowledge of one ``entity`` column (the entity of the table when not given). A pipeline with the
-    knobs ``lag`` and ``ttl`` recomputes the feature. Without one, the table's own history stands in: the value an
-    earlier request of the same entity had. That is exact for a cache (its values are those of the requests that filled
-    it) and approximate for a lag; a request with no earlier one keeps its value.
+    knobs ``lag``, ``ttl`` and ``snapshot`` recomputes the feature. Without one, the table's own history stands in: the
+    value an earlier request of the same entity had. That is exact for a cache (its values are those of the requests that
+    filled it) and approximate for a lag or a snapshot; a request with no earlier one keeps its value.
     """
 
     lag: str = ""
     ttl: str = ""
+    snapshot: str = ""
     entity: str = ""
 
     choices = ("lag", ("30min", "2h", "6h", "24h", "72h"))
 
     def __post_init__(self):
         super().__post_init__()
-        lengths = [duration(v, n) for n, v in (("lag", self.lag), ("ttl", self.ttl)) if v]
-        if not any(lengths):
-            raise SkewkitError("staleness needs lag= (how far behind serving is) or ttl= (how long a cache holds)")
+        if not any([duration(v, n) for n, v in self.knobs().items()]):
+            raise SkewkitError(
+                "staleness needs lag= (how far behind serving is), ttl= (how long a cache holds) or "
+                "snapshot= (how often a batch runs)"
+            )
 
     def knobs(self):
-        return {n: v for n, v in (("lag", self.lag), ("ttl", self.ttl)) if v}
+        return {n: v for n in LENGTHS if (v := getattr(self, n))}
 
     def acts_on(self, frame, roles):
         fixed = {self.entity or roles.entity}
@@ -49,9 +55,11 @@ class Staleness(Skew):
         """The row whose values each row is served."""
         rows = np.arange(len(times))
         filled = refreshed(entities, times, duration(self.ttl, "ttl")) if self.ttl else rows
-        if not self.lag:
+        every, lag = (duration(v, n) if v else 0 for n, v in (("snapshot", self.snapshot), ("lag", self.lag)))
+        if not (every or lag):
             return filled
-        seen = Timeline(entities, times).latest(entities, before(times[filled], duration(self.lag, "lag")))
+        until = snapped(times[filled], every) if every else times[filled]
+        seen = Timeline(entities, times).latest(entities, before(until, lag))
         return np.where(seen >= 0, seen, rows)
 
     @classmethod
@@ -59,3 +67,4 @@ class Staleness(Skew):
         yield cls(features=("recent_amount",), lag="6h")
         yield cls(features=("recent_amount", "recent_count"), ttl="1D")
         yield cls(features=("recent_count",), lag="1h", ttl="12h", entity="country")
+        yield cls(features=("recent_amount", "recent_count"), snapshot="1D")
