@@ -265,7 +265,7 @@ def _(d: Normalized, raw, requests, when, lines):
     return (plain - window.mean) / np.where(window.deviation == 0, 1.0, window.deviation)
 
 
-def _timeline(d: AsOf, raw, lines, column):
+def timeline(d: AsOf, raw, lines, column):
     """The events a definition reads by one of their times, sorted once."""
     events = raw[d.table]
     if d.by:
@@ -309,8 +309,8 @@ def _as_of(d: AsOf, requests, when):
 
 def _newest(d: AsOf, raw, requests, when, lines):
     """The row of the newest event that is known; -1 where there is none. A stream keeps what came last."""
-    timeline = _timeline(d, raw, lines, "happened" if d.clock == "event" else "known")
-    return timeline.latest(_whose(d, requests), before(_as_of(d, requests, when), duration(d.edge, "edge")))
+    line = timeline(d, raw, lines, "happened" if d.clock == "event" else "known")
+    return line.latest(_whose(d, requests), before(_as_of(d, requests, when), duration(d.edge, "edge")))
 
 
 def _window(d: Rolling | Normalized, raw, requests, until, lines):
@@ -324,10 +324,10 @@ def _window(d: Rolling | Normalized, raw, requests, until, lines):
     end = before(until, duration(d.edge, "edge"))
     if d.clock != "stream":
         column = "known" if d.clock == "ingestion" else "happened"
-        return _timeline(d, raw, lines, column).between(who, begin, end, _running(d, raw, lines, column))
+        return timeline(d, raw, lines, column).between(who, begin, end, _running(d, raw, lines, column))
     latest = min(length, duration(d.watermark, "watermark") if d.watermark else FOREVER)
     arrived, expired = (
-        _timeline(d, raw, lines, column).between(who, always, upto, _running(d, raw, lines, column, latest))
+        timeline(d, raw, lines, column).between(who, always, upto, _running(d, raw, lines, column, latest))
         for column, upto in (("known", end), ("happened", begin))
     )
     return arrived.without(expired)
@@ -343,7 +343,7 @@ def _running(d: Rolling | Normalized, raw, lines, column, latest=None):
             came, happened = (_times(d, raw, lines, c) for c in ("known", "happened"))
             counts = (came > NEVER) & (happened > NEVER) & (came <= after(happened, latest))
             values = np.where(counts, values, np.nan)
-        return _timeline(d, raw, lines, column).running(values, _weights(d, len(values)))
+        return timeline(d, raw, lines, column).running(values, _weights(d, len(values)))
 
     return lines.get(("sums", d.table, d.by, column, d.value, d.counted, latest), make)
 

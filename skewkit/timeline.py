@@ -116,9 +116,8 @@ class Timeline:
     """
 
     def __init__(self, entities, times: np.ndarray):
-        entities = pd.Series(entities).astype(object)
-        self.entities = pd.Index(entities.dropna().unique())
-        code = self.entities.get_indexer(entities)
+        code, found = pd.factorize(pd.Series(entities))
+        self.entities = pd.Index(np.asarray(found, object))
         known = np.flatnonzero((code >= 0) & (times > NEVER))
         self.order = known[np.lexsort((times[known], code[known]))]
         self.moments = np.unique(times)

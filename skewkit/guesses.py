@@ -1,0 +1,355 @@
+"""Which definitions may have made a column of features: those that a few hundred requests leave standing.
+
+Every guess is made from raw events alone, for many windows at once. Sums here are rough, for what stands is computed
+anew by `features.evaluate` before it is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from itertools import combinations, permutations
+from zoneinfo import available_timezones
+
+import numpy as np
+import pandas as pd
+
+from .features import (
+    GLOBAL,
+    Column,
+    DaysSince,
+    Definition,
+    Latest,
+    LocalTime,
+    Normalized,
+    Rate,
+    Rolling,
+    evaluate,
+    timeline,
+)
+from .memory import Memory
+from .timeline import NEVER, PARTS, Timeline, before, duration, local, nanoseconds
+
+WINDOWS = (
+    *("5min", "10min", "15min", "30min", "1h", "2h", "3h", "6h", "12h"),
+    *("1D", "2D", "3D", "7D", "14D", "28D", "30D", "60D", "90D", "180D", "365D", GLOBAL),
+)
+CLOCKS = ("event", "ingestion")
+STANDS, OFTEN, FEW = (
+    0.9,
+    0.7,
+    8,
+)  # of the rows a guess knows, of those that are not the commonest value, and at least so many
+QUICK = 48  # rows for what is tried in thousands
+ROUGH = 1e-6  # how near a sum must be that is computed by differences over all events
+NEWEST = 1000  # events of a request that are looked through for a window of any length
+UNITS = ("D", "h", "min", "s")
+ZONES = (  # those that a tie is most likely to mean, before all others by name
+    *("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Sao_Paulo"),
+    *("Europe/London", "Europe/Berlin", "Europe/Athens", "Africa/Lagos", "Africa/Johannesburg", "Asia/Dubai"),
+    *("Asia/Kolkata", "Asia/Shanghai", "Asia/Tokyo", "Australia/Sydney", "Pacific/Auckland"),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A column of features to explain: its values as floats, shape (rows,), and how near to them counts as the same."""
+
+    name: str
+    values: np.ndarray
+    relative: float = 1e-9
+
+    @cached_property
+    def off(self) -> np.ndarray:
+        """Which rows hold a value, and not the commonest: what a constant would not explain."""
+        there = ~np.isnan(self.values)
+        values, counts = np.unique(self.values[there], return_counts=True)
+        return there & (self.values != values[counts.argmax()]) if len(values) else there
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether it could count something: whole numbers from 0."""
+        there = self.values[~np.isnan(self.values)]
+        return bool(((there >= 0) & (there % 1 == 0)).all())
+
+    @property
+    def says_something(self) -> bool:
+        """Three values or more, and enough rows that are not the commonest."""
+        return bool(self.off.sum() >= FEW and len(np.unique(self.values[self.off])) >= 2)
+
+    def near(self, made: np.ndarray, relative: float = 0.0, values=None) -> np.ndarray:
+        """Where what was made is the same, null being the same as null; shape of ``made``."""
+        values = self.values if values is None else values
+        relative = max(relative, self.relative)
+        with np.errstate(invalid="ignore"):
+            bound = relative * np.maximum(np.abs(made), np.abs(values)) + 1e-3 * relative * self._size
+            return (np.abs(made - values) <= bound) | (np.isnan(made) & np.isnan(values))
+
+    @cached_property
+    def _size(self) -> float:
+        """How large its values are: a difference of large numbers is no nearer to 0 than they are exact."""
+        return float(np.median(np.abs(self.values[self.off]))) if self.off.any() else 0.0
+
+    def standing(self, made: np.ndarray, relative: float = ROUGH, rows=slice(None)) -> np.ndarray:
+        """Which of many guesses, shape (guesses, rows), are right wherever they know something, a few rows aside."""
+        values, off = self.values[rows], self.off[rows]
+        known = ~np.isnan(made)
+        good = self.near(made, relative, values) & known
+        n, often = known.sum(1), (known & off).sum(1)
+        right = (good.sum(1) >= STANDS * n) & ((good & off).sum(1) >= OFTEN * often)
+        return np.flatnonzero(right & (n >= FEW) & (often >= FEW / 2))
+
+    def of(self, rows: np.ndarray) -> Target:
+        return Target(self.name, self.values[rows], self.relative)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Events of a table by one of its clocks, as requests see those with their value in ``by``.
+
+    ``first`` and ``upto`` are the positions of each request's first event and of the one after its newest, shape (rows,);
+    ``begin`` that of the first event in each window, shape (windows, rows).
+    """
+
+    read: Mapping[str, str]
+    line: Timeline
+    events: pd.DataFrame
+    until: np.ndarray
+    first: np.ndarray
+    upto: np.ndarray
+    begin: np.ndarray
+    made: dict = field(default_factory=dict)
+
+    def sums(self, value: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The sums of 1, of a value and of its square before each event; what is null or infinite is no event."""
+        values = self.events[value].to_numpy(float)[self.line.order]
+        there = np.isfinite(values)
+        values = np.where(there, values, 0.0)
+        return tuple(np.r_[0.0, np.cumsum(v)] for v in (there, values, values**2))
+
+    def windows(self, value: str) -> dict[str, np.ndarray]:
+        """Count, sum, mean and deviation of a value over every window, each of shape (windows, rows)."""
+        if value not in self.made:
+            count, total, squares = (s[self.upto] - s[self.begin] for s in self.sums(value))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mean = np.where(count > 0, total / count, np.nan)
+                spread = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+            self.made[value] = {"count": count, "sum": total, "mean": mean, "deviation": spread}
+        return self.made[value]
+
+
+class Guesses:
+    """What may have made columns of these ``requests`` (asked at the column ``time``), from the events in ``raw``.
+
+    ``by`` maps a table to the columns that its events are looked up by.
+    """
+
+    def __init__(self, raw, requests: pd.DataFrame, time: str, by: Mapping[str, Sequence[str]], lines: Memory):
+        self.raw, self.requests, self.time, self.lines = raw, requests, time, lines
+        self.when = nanoseconds(requests[time])
+        self.streams = [self._stream(t, b, c) for c in CLOCKS for t in raw for b in by[t]]
+        self.values = {
+            t: [c for c in rows if rows[c].dtype.kind in "fiub" and c not in by[t]] for t, rows in raw.items()
+        }
+
+    def _stream(self, table, by, clock):
+        read = {"table": table, "by": by, "clock": clock}
+        column = "happened" if clock == "event" and "happened" in self.raw[table] else "known"
+        line = timeline(Latest(**read, value=""), self.raw, self.lines, column)
+        until = before(self.when, 1 if clock == "event" else 0)
+        codes = line.codes(self.requests[by] if by else np.zeros(len(until), "i8"))
+        first, upto = line.start(codes), line.upto(codes, until)
+        upto = np.where(codes >= 0, upto, first)
+        lengths = [None if w == GLOBAL else duration(w, "window") for w in WINDOWS]
+        begin = [first if n is None else line.upto(codes, before(until, n)) for n in lengths]
+        return Stream(read, line, self.raw[table], until, first, upto, np.clip(np.array(begin), first, upto))
+
+    def named(self, stream: Stream) -> list[str]:
+        """The values of a stream's events."""
+        return self.values[stream.read["table"]]
+
+    def plain(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
+        """The newest value, and rolling counts, sums and means over the usual windows."""
+        for stream in self.streams:
+            newest = np.where(stream.upto > stream.first, np.append(-1, stream.line.order)[stream.upto], -1)
+            for value in self.named(stream):
+                latest = np.append(stream.events[value].to_numpy(float), np.nan)[newest][None]
+                for t in targets:
+                    if len(t.standing(latest)):
+                        yield t.name, Latest(**stream.read, value=value)
+            for value, how in self._aggregates(stream):
+                made = stream.windows(value)[how]
+                for t in targets:
+                    if how != "count" or t.whole:
+                        for w in t.standing(made):
+                            yield t.name, Rolling(**stream.read, value=value, how=how, window=WINDOWS[w])
+
+    def _aggregates(self, stream, hows=("count", "sum", "mean")):
+        """Each value with each aggregate; values that are null in the same events are counted alike, and once."""
+        patterns = set()
+        for value in self.named(stream):
+            mark = np.isfinite(stream.events[value].to_numpy(float)).tobytes()
+            yield from ((value, how) for how in hows if how != "count" or mark not in patterns)
+            patterns.add(mark)
+
+    def any_window(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
+        """Rolling features over a window of any length: the one that most requests allow.
+
+        A request allows those windows that end its events where the aggregate is the target's.
+        """
+        for stream in self.streams:
+            held = stream.upto - stream.first
+            for t in targets:
+                rows = np.flatnonzero(t.off & (held > 0) & (held <= NEWEST))[:QUICK]
+                if len(rows) < FEW:
+                    continue
+                back = np.arange(held[rows].max())
+                at = stream.upto[rows][:, None] - 1 - back  # the oldest event in the window, shape (rows, events)
+                there = at >= stream.first[rows][:, None]
+                at = np.where(there, at, 0)
+                oldest = stream.line.times[at]
+                older = np.where(at - 1 >= stream.first[rows][:, None], stream.line.times[at - 1], NEVER)
+                until = stream.until[rows][:, None]
+                above = until - oldest
+                below = np.where(older == NEVER, np.iinfo("i8").max, until - older)
+                for value, how in self._aggregates(stream):
+                    count, total = (s[stream.upto[rows]][:, None] - s[at] for s in stream.sums(value)[:2])
+                    with np.errstate(invalid="ignore", divide="ignore"):
+                        made = {"count": count, "sum": total, "mean": total / count}[how]
+                    fits = there & t.near(made, ROUGH, t.values[rows][:, None]) & (below > above)
+                    if window := _agreed(above[fits], below[fits], STANDS * len(rows)):
+                        yield t.name, Rolling(**stream.read, value=value, how=how, window=window)
+
+    def rates(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
+        """One aggregate over another: of the same values over two windows, or of two over the same window.
+
+        With r = (a + p w) / (b + w), r b - a is p w - r w: a line in r, whose two unknowns are fitted to a few requests.
+        """
+        for t in targets:
+            rows = np.flatnonzero(t.off)[:QUICK]
+            if len(rows) < 2 * FEW:
+                continue
+            r = t.values[rows]
+            line = np.c_[np.ones(len(r)), -r]
+            solve = np.linalg.pinv(line)
+            for ofs, overs, a, b in self._two(rows):
+                left = b * r - a
+                fitted = left @ solve.T
+                size = np.abs(b * r) + np.abs(a) + np.abs(fitted[:, 1:])
+                wrong = np.abs(left - fitted @ line.T) > ROUGH * size
+                good = (
+                    (wrong.mean(1) <= 1 - STANDS)
+                    & ((b + fitted[:, 1:] > 0).mean(1) >= STANDS)
+                    & (fitted[:, 1] > -ROUGH)
+                )
+                for i in np.flatnonzero(good):
+                    yield t.name, _rate(ofs[i], overs[i], *fitted[i])
+
+    def _two(self, rows):
+        """Aggregates two by two, in blocks: their definitions, and their values at ``rows``, shape (pairs, rows)."""
+        alike: dict = {}
+        for stream in self.streams:
+            for value, how in self._aggregates(stream, ("count", "sum")):
+                made = stream.windows(value)[how][:, rows]
+                defined = [Rolling(**stream.read, value=value, how=how, window=w) for w in WINDOWS]
+                i, j = np.array(list(combinations(range(len(WINDOWS)), 2))).T
+                yield [defined[k] for k in i], [defined[k] for k in j], made[i], made[j]
+                alike.setdefault((stream.read["by"], stream.read["clock"]), []).append((defined, made))
+        for group in alike.values():
+            for (ofs, a), (overs, b) in permutations(group, 2):
+                yield ofs, overs, a, b
+
+    def normalized(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
+        """A number of the request less a mean and over a deviation: with those undone it is the number again."""
+        numbers = {
+            c: self.requests[c].to_numpy(float, na_value=np.nan) for c in self.requests if _is_number(self.requests[c])
+        }
+        for stream in self.streams:
+            for value in self.named(stream):
+                made = {
+                    how: m[:-1] for how, m in stream.windows(value).items()
+                }  # all there is says not when it was fitted
+                spread = np.where(made["deviation"] <= ROUGH * np.abs(made["mean"]), 1.0, made["deviation"])
+                for t in targets:
+                    undone = t.values * spread + made["mean"]
+                    for source, plain in numbers.items():
+                        if source != t.name:
+                            few = np.flatnonzero(t.off & ~np.isnan(plain))[:QUICK]
+                            for w in Target(source, plain[few]).standing(undone[:, few], 1e-4):
+                                of = Column(source=source)
+                                yield t.name, Normalized(**stream.read, of=of, value=value, window=WINDOWS[w])
+
+    def times(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
+        """Parts of the request's local times, and days since the newest event."""
+        zoned = [{"zone": "UTC"}, *({"zone_in": c} for c in self.requests if _holds_zones(self.requests[c]))]
+        clocks = [c for c in self.requests if isinstance(self.requests[c].dtype, pd.DatetimeTZDtype)]
+        whole = [t for t in targets if t.whole]
+        some: dict[str, None] = {}
+        for t, source in ((t, c) for t in whole for c in clocks):
+            for part in (p for p in PARTS if p != "date"):
+                local_ = [LocalTime(source=source, part=part, **z) for z in zoned]
+                known = [d for d in local_ if len(t.standing(self._made(d)))]
+                if not known and t.values[t.off].max(initial=0) <= 366 and part != "is_weekend":
+                    zones = self._zones(source)
+                    rows = np.array([PARTS[part](wall).to_numpy(float) for wall in zones.values()])
+                    names = [list(zones)[i] for i in t.standing(rows)]
+                    known = [LocalTime(source=source, part=part, zone=z) for z in names]
+                    some |= dict.fromkeys(names)
+                yield from ((t.name, d) for d in known)
+        for stream in self.streams:
+            if whole and len(stream.upto):
+                for z in [*zoned, *({"zone": z} for z in list(some)[:3])]:
+                    d = DaysSince(**stream.read, source=self.time, **z)
+                    made = self._made(d)
+                    yield from ((t.name, d) for t in whole if len(t.standing(made)))
+
+    def _made(self, d):
+        return evaluate({"f": d}, self.raw, self.requests, self.time, self.lines)["f"].to_numpy(float)[None]
+
+    @cache  # noqa: B019 - it lives as long as one search
+    def _zones(self, source):
+        """The wall clocks there are, each by the first of its zones, but for UTC."""
+        walls: dict = {}
+        others = sorted(z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "posix", "right")))
+        for name in dict.fromkeys((*ZONES, *others)):
+            wall = local(self.requests[source], name)
+            walls.setdefault(nanoseconds(wall).tobytes(), (name, wall))
+        return dict(walls.values())
+
+
+def _rate(of, over, const, weight):
+    """A rate with its prior and weight as somebody would have written them."""
+    weight = float(f"{weight:.6g}") if weight > ROUGH else 0.0
+    return Rate(of=of, over=over, weight=weight, prior=float(f"{const / weight:.6g}") if weight else 0.0)
+
+
+def _agreed(above, below, enough) -> str:
+    """A window that at least ``enough`` of the spans (above, below] hold, as somebody would have written it; "" if none."""
+    if len(above) < enough:
+        return ""
+    edges = np.r_[above, below]
+    change = np.r_[np.ones(len(above)), -np.ones(len(below))]
+    order = np.lexsort((change, edges))  # what ends where another begins has ended: neither holds its beginning
+    held = np.cumsum(change[order])
+    best = int(held.argmax())
+    if held[best] < enough:
+        return ""
+    low, high = edges[order][best], edges[order][best + 1]
+    for unit in UNITS:
+        length = pd.Timedelta(1, unit).value
+        if (n := -(-int(low) // length)) > 0 and n * length <= int(high):
+            return f"{n}{unit}"
+    return ""
+
+
+def _is_number(column: pd.Series) -> bool:
+    return column.dtype.kind in "fiu"
+
+
+def _holds_zones(column: pd.Series) -> bool:
+    """Whether a column names the zone of each row."""
+    if column.dtype.kind not in "OU" and not isinstance(column.dtype, (pd.CategoricalDtype, pd.StringDtype)):
+        return False
+    names = column.dropna().unique()
+    return 0 < len(names) <= 1000 and all(isinstance(n, str) and n in available_timezones() for n in names)
