@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import combinations, permutations
-from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,7 @@ from .features import (
     timeline,
 )
 from .memory import Memory
-from .timeline import NEVER, PARTS, Timeline, before, duration, local, nanoseconds
+from .timeline import NEVER, PARTS, Timeline, before, duration, local, nanoseconds, zones
 
 WINDOWS = (
     *("5min", "10min", "15min", "30min", "1h", "2h", "3h", "6h", "12h"),
@@ -291,9 +290,9 @@ class Guesses:
                 local_ = [LocalTime(source=source, part=part, **z) for z in zoned]
                 known = [d for d in local_ if len(t.standing(self._made(d)))]
                 if not known and t.values[t.off].max(initial=0) <= 366 and part != "is_weekend":
-                    zones = self._zones(source)
-                    rows = np.array([PARTS[part](wall).to_numpy(float) for wall in zones.values()])
-                    names = [list(zones)[i] for i in t.standing(rows)]
+                    walls = self._zones(source)
+                    rows = np.array([PARTS[part](wall).to_numpy(float) for wall in walls.values()])
+                    names = [list(walls)[i] for i in t.standing(rows)]
                     known = [LocalTime(source=source, part=part, zone=z) for z in names]
                     some |= dict.fromkeys(names)
                 yield from ((t.name, d) for d in known)
@@ -311,7 +310,7 @@ class Guesses:
     def _zones(self, source):
         """The wall clocks there are, each by the first of its zones, but for UTC."""
         walls: dict = {}
-        others = sorted(z for z in available_timezones() if "/" in z and not z.startswith(("Etc/", "posix", "right")))
+        others = sorted(z for z in zones() if "/" in z and not z.startswith(("Etc/", "posix", "right")))
         for name in dict.fromkeys((*ZONES, *others)):
             wall = local(self.requests[source], name)
             walls.setdefault(nanoseconds(wall).tobytes(), (name, wall))
@@ -352,4 +351,4 @@ def _holds_zones(column: pd.Series) -> bool:
     if column.dtype.kind not in "OU" and not isinstance(column.dtype, (pd.CategoricalDtype, pd.StringDtype)):
         return False
     names = column.dropna().unique()
-    return 0 < len(names) <= 1000 and all(isinstance(n, str) and n in available_timezones() for n in names)
+    return 0 < len(names) <= 1000 and all(isinstance(n, str) and n in zones() for n in names)

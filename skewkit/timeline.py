@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from zoneinfo import available_timezones
 
 import numpy as np
@@ -23,10 +24,16 @@ PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
 }
 
 
+@cache
+def zones() -> frozenset[str]:
+    """The names of the IANA zones; to find them walks through folders."""
+    return frozenset(available_timezones())
+
+
 def zone(name: str) -> str:
     """An IANA zone or a fixed offset such as +05:30, checked."""
-    if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", name) and name not in available_timezones():
-        near = [z for z in sorted(available_timezones()) if name.lower() in z.lower()][:5]
+    if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", name) and name not in zones():
+        near = [z for z in sorted(zones()) if name.lower() in z.lower()][:5]
         hint = f"; did you mean {', '.join(near)}" if near and name else ""
         raise SkewkitError(
             f"{name!r} is no time zone; give an IANA name like Europe/Berlin or an offset like +05:30{hint}"
