@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import combinations, permutations
 
 import numpy as np
@@ -24,7 +24,6 @@ from .features import (
     Normalized,
     Rate,
     Rolling,
-    evaluate,
     timeline,
 )
 from .memory import Memory
@@ -34,7 +33,7 @@ WINDOWS = (
     *("5min", "10min", "15min", "30min", "1h", "2h", "3h", "6h", "12h"),
     *("1D", "2D", "3D", "7D", "14D", "28D", "30D", "60D", "90D", "180D", "365D", GLOBAL),
 )
-CLOCKS = ("event", "ingestion")
+CLOCKS = {"event": "happened", "ingestion": "known"}  # of two that give the same, the first is the simpler
 STANDS, OFTEN, FEW = (
     0.9,
     0.7,
@@ -82,11 +81,11 @@ class Target:
         values = self.values if values is None else values
         relative = max(relative, self.relative)
         with np.errstate(invalid="ignore"):
-            bound = relative * np.maximum(np.abs(made), np.abs(values)) + 1e-3 * relative * self._size
+            bound = relative * np.maximum(np.abs(made), np.abs(values)) + 1e-3 * relative * self.size
             return (np.abs(made - values) <= bound) | (np.isnan(made) & np.isnan(values))
 
     @cached_property
-    def _size(self) -> float:
+    def size(self) -> float:
         """How large its values are: a difference of large numbers is no nearer to 0 than they are exact."""
         return float(np.median(np.abs(self.values[self.off]))) if self.off.any() else 0.0
 
@@ -127,6 +126,14 @@ class Stream:
         values = np.where(there, values, 0.0)
         return tuple(np.r_[0.0, np.cumsum(v)] for v in (there, values, values**2))
 
+    def newest(self, sorted_: np.ndarray, missing) -> np.ndarray:
+        """Of something of each sorted event, that of each request's newest; shape (rows,)."""
+        return np.where(self.upto > self.first, np.append(sorted_, missing)[self.upto - 1], missing)
+
+    def latest(self, value: str) -> np.ndarray:
+        """The newest value, shape (rows,)."""
+        return self.newest(self.events[value].to_numpy(float)[self.line.order], np.nan)
+
     def windows(self, value: str) -> dict[str, np.ndarray]:
         """Count, sum, mean and deviation of a value over every window, each of shape (windows, rows)."""
         if value not in self.made:
@@ -147,15 +154,16 @@ class Guesses:
     def __init__(self, raw, requests: pd.DataFrame, time: str, by: Mapping[str, Sequence[str]], lines: Memory):
         self.raw, self.requests, self.time, self.lines = raw, requests, time, lines
         self.when = nanoseconds(requests[time])
-        self.streams = [self._stream(t, b, c) for c in CLOCKS for t in raw for b in by[t]]
+        self.streams = [
+            self._stream(t, b, c) for c, column in CLOCKS.items() for t in raw if column in raw[t] for b in by[t]
+        ]
         self.values = {
             t: [c for c in rows if rows[c].dtype.kind in "fiub" and c not in by[t]] for t, rows in raw.items()
         }
 
     def _stream(self, table, by, clock):
         read = {"table": table, "by": by, "clock": clock}
-        column = "happened" if clock == "event" and "happened" in self.raw[table] else "known"
-        line = timeline(Latest(**read, value=""), self.raw, self.lines, column)
+        line = timeline(Latest(**read, value=""), self.raw, self.lines, CLOCKS[clock])
         until = before(self.when, 1 if clock == "event" else 0)
         codes = line.codes(self.requests[by] if by else np.zeros(len(until), "i8"))
         first, upto = line.start(codes), line.upto(codes, until)
@@ -171,9 +179,8 @@ class Guesses:
     def plain(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
         """The newest value, and rolling counts, sums and means over the usual windows."""
         for stream in self.streams:
-            newest = np.where(stream.upto > stream.first, np.append(-1, stream.line.order)[stream.upto], -1)
             for value in self.named(stream):
-                latest = np.append(stream.events[value].to_numpy(float), np.nan)[newest][None]
+                latest = stream.latest(value)[None]
                 for t in targets:
                     if len(t.standing(latest)):
                         yield t.name, Latest(**stream.read, value=value)
@@ -205,19 +212,16 @@ class Guesses:
                     continue
                 back = np.arange(held[rows].max())
                 at = stream.upto[rows][:, None] - 1 - back  # the oldest event in the window, shape (rows, events)
-                there = at >= stream.first[rows][:, None]
-                at = np.where(there, at, 0)
-                oldest = stream.line.times[at]
-                older = np.where(at - 1 >= stream.first[rows][:, None], stream.line.times[at - 1], NEVER)
-                until = stream.until[rows][:, None]
-                above = until - oldest
-                below = np.where(older == NEVER, np.iinfo("i8").max, until - older)
+                there = back < held[rows][:, None]
+                age = stream.until[rows][:, None] - stream.line.times[np.where(there, at, 0)]
+                reach = np.where(back + 1 < held[rows][:, None], np.roll(age, -1, axis=1), np.iinfo("i8").max)
                 for value, how in self._aggregates(stream):
-                    count, total = (s[stream.upto[rows]][:, None] - s[at] for s in stream.sums(value)[:2])
+                    found = stream.events[value].to_numpy(float)[stream.line.order[np.where(there, at, 0)]]
+                    count, total = (v.cumsum(1) for v in (np.isfinite(found), np.nan_to_num(found, posinf=0, neginf=0)))
                     with np.errstate(invalid="ignore", divide="ignore"):
                         made = {"count": count, "sum": total, "mean": total / count}[how]
-                    fits = there & t.near(made, ROUGH, t.values[rows][:, None]) & (below > above)
-                    if window := _agreed(above[fits], below[fits], STANDS * len(rows)):
+                    fits = there & t.near(made, ROUGH, t.values[rows][:, None]) & (reach > age)
+                    if window := _agreed(age[fits], reach[fits], STANDS * len(rows)):
                         yield t.name, Rolling(**stream.read, value=value, how=how, window=window)
 
     def rates(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
@@ -260,61 +264,61 @@ class Guesses:
                 yield ofs, overs, a, b
 
     def normalized(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
-        """A number of the request less a mean and over a deviation: with those undone it is the number again."""
+        """A number less a mean and over a deviation: with those undone it is the number again.
+
+        The number is one of the request, or a newest value or mean of the events normalized by.
+        """
         numbers = {
-            c: self.requests[c].to_numpy(float, na_value=np.nan) for c in self.requests if _is_number(self.requests[c])
+            Column(source=c): _numbers(self.requests[c]) for c in self.requests if self.requests[c].dtype.kind in "fiu"
         }
-        for stream in self.streams:
-            for value in self.named(stream):
-                made = {
-                    how: m[:-1] for how, m in stream.windows(value).items()
-                }  # all there is says not when it was fitted
-                spread = np.where(made["deviation"] <= ROUGH * np.abs(made["mean"]), 1.0, made["deviation"])
-                for t in targets:
-                    undone = t.values * spread + made["mean"]
-                    for source, plain in numbers.items():
-                        if source != t.name:
-                            few = np.flatnonzero(t.off & ~np.isnan(plain))[:QUICK]
-                            for w in Target(source, plain[few]).standing(undone[:, few], 1e-4):
-                                of = Column(source=source)
-                                yield t.name, Normalized(**stream.read, of=of, value=value, window=WINDOWS[w])
+        for stream, value in ((s, v) for s in self.streams for v in self.named(s)):
+            read = {**stream.read, "value": value}
+            made = {how: m[:-1] for how, m in stream.windows(value).items()}  # all there is says not when it was fitted
+            spread = np.where(made["deviation"] <= ROUGH * np.abs(made["mean"]), 1.0, made["deviation"])
+            rolled = {Rolling(**read, window=w): m for w, m in zip(WINDOWS, made["mean"], strict=False)}
+            sources = numbers | {Latest(**read): stream.latest(value)} | rolled
+            plain = np.array(list(sources.values()))[:, None]
+            for t in targets:
+                few = np.flatnonzero(t.off)[:QUICK]
+                undone = (t.values * spread + made["mean"])[:, few]
+                known = ~np.isnan(undone + plain[:, :, few])
+                bound = 1e-4 * (spread * np.maximum(np.abs(t.values), t.size))[:, few]
+                off = np.abs(undone - plain[:, :, few]) > bound
+                n = known.sum(2)
+                for i, w in np.argwhere((n >= FEW) & ((off & known).sum(2) <= (1 - STANDS) * n)):
+                    of = list(sources)[i]
+                    if of != Column(source=t.name):
+                        yield t.name, Normalized(**read, of=of, window=WINDOWS[w])
 
     def times(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
         """Parts of the request's local times, and days since the newest event."""
-        zoned = [{"zone": "UTC"}, *({"zone_in": c} for c in self.requests if _holds_zones(self.requests[c]))]
-        clocks = [c for c in self.requests if isinstance(self.requests[c].dtype, pd.DatetimeTZDtype)]
-        whole = [t for t in targets if t.whole]
-        some: dict[str, None] = {}
-        for t, source in ((t, c) for t in whole for c in clocks):
+        whole = [t for t in targets if t.whole and t.values[t.off].max(initial=0) <= 366]
+        zoned = [c for c in self.requests if _holds_zones(self.requests[c])]
+        some = ["UTC"]
+        for source in (c for c in self.requests if whole and isinstance(self.requests[c].dtype, pd.DatetimeTZDtype)):
+            column = self.requests[source]
+            walls = {("zone_in", c): local(column, self.requests[c]) for c in zoned} | self._zones(column)
             for part in (p for p in PARTS if p != "date"):
-                local_ = [LocalTime(source=source, part=part, **z) for z in zoned]
-                known = [d for d in local_ if len(t.standing(self._made(d)))]
-                if not known and t.values[t.off].max(initial=0) <= 366 and part != "is_weekend":
-                    walls = self._zones(source)
-                    rows = np.array([PARTS[part](wall).to_numpy(float) for wall in walls.values()])
-                    names = [list(walls)[i] for i in t.standing(rows)]
-                    known = [LocalTime(source=source, part=part, zone=z) for z in names]
-                    some |= dict.fromkeys(names)
-                yield from ((t.name, d) for d in known)
+                made = np.array([PARTS[part](wall).to_numpy(float) for wall in walls.values()])
+                for t in whole:
+                    for key, z in (list(walls)[i] for i in t.standing(made)):
+                        some += [z] if key == "zone" else []
+                        yield t.name, LocalTime(source=source, part=part, **{key: z})
+        zones_ = [*({"zone": z} for z in list(dict.fromkeys(some))[:3]), *({"zone_in": c} for c in zoned)]
         for stream in self.streams:
-            if whole and len(stream.upto):
-                for z in [*zoned, *({"zone": z} for z in list(some)[:3])]:
-                    d = DaysSince(**stream.read, source=self.time, **z)
-                    made = self._made(d)
-                    yield from ((t.name, d) for t in whole if len(t.standing(made)))
+            days = (stream.until - stream.newest(stream.line.times, NEVER)) / duration("1D", "day")
+            for t in targets:
+                if t.whole and (np.abs(t.values - days) <= 2)[t.off].mean() >= STANDS:
+                    yield from ((t.name, DaysSince(**stream.read, source=self.time, **z)) for z in zones_)
 
-    def _made(self, d):
-        return evaluate({"f": d}, self.raw, self.requests, self.time, self.lines)["f"].to_numpy(float)[None]
-
-    @cache  # noqa: B019 - it lives as long as one search
-    def _zones(self, source):
-        """The wall clocks there are, each by the first of its zones, but for UTC."""
-        walls: dict = {}
-        others = sorted(z for z in zones() if "/" in z and not z.startswith(("Etc/", "posix", "right")))
-        for name in dict.fromkeys((*ZONES, *others)):
-            wall = local(self.requests[source], name)
-            walls.setdefault(nanoseconds(wall).tobytes(), (name, wall))
-        return dict(walls.values())
+    def _zones(self, column: pd.Series) -> dict[tuple[str, str], pd.Series]:
+        """The wall clocks that there are, each by the first of the zones that have it."""
+        others = sorted(z for z in zones() if "/" in z and not z.startswith(("Etc/", "posix/", "right/")))
+        found: dict[bytes, tuple] = {}
+        for name in ("UTC", *ZONES, *others):
+            wall = local(column, name)
+            found.setdefault(wall.to_numpy().tobytes(), (("zone", name), wall))
+        return dict(found.values())
 
 
 def _rate(of, over, const, weight):
@@ -342,8 +346,8 @@ def _agreed(above, below, enough) -> str:
     return ""
 
 
-def _is_number(column: pd.Series) -> bool:
-    return column.dtype.kind in "fiu"
+def _numbers(column: pd.Series) -> np.ndarray:
+    return column.to_numpy(float, na_value=np.nan)
 
 
 def _holds_zones(column: pd.Series) -> bool:

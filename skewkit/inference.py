@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .features import GLOBAL, Definition, Filled, evaluate, knobs_of, reads, turn
-from .guesses import FEW, Guesses, Target
+from .guesses import FEW, ZONES, Guesses, Target
 from .memory import Memory
 from .records import SkewkitError, needs
 from .scope import coin
@@ -197,11 +197,14 @@ def _fitted(target, definition, made) -> Fitted | None:
 
 
 def _simplicity(d: Definition):
-    """The shortest window first, and the clock of events before that of ingestion; else in the order of the search."""
-    window = getattr(d, "window", None) or getattr(getattr(d, "over", None), "window", "0s")
+    """The shortest window first, the clock of events before that of ingestion, a zone that many live in before others;
+    else in the order of the search."""
+    inner = getattr(d, "over", d)
+    window = getattr(inner, "window", "0s")
     length = pd.Timedelta.max if window == GLOBAL else pd.Timedelta(window)
-    clock = getattr(d, "clock", None) or getattr(getattr(d, "over", None), "clock", "event")
-    return length, clock != "event"
+    zone = getattr(d, "zone", "")
+    rank = ZONES.index(zone) if zone in ZONES else len(ZONES) * (zone not in ("", "UTC"))
+    return length, getattr(inner, "clock", "event") != "event", rank
 
 
 def _horizon(definition, target, off, raw, rows, time, lines) -> str:

@@ -127,7 +127,7 @@ class Timeline:
         self.entities = pd.Index(np.asarray(found, object))
         known = np.flatnonzero((code >= 0) & (times > NEVER))
         self.order = known[np.lexsort((times[known], code[known]))]
-        self.moments = np.unique(times)
+        self.moments = _distinct(times)
         self._step = np.int64(len(self.moments) + 1)
         self._who = code[self.order]
         self._marks = self._who * self._step + self._rank(times[self.order])
@@ -199,6 +199,12 @@ class Timeline:
         return Window(running.centre[np.minimum(first, len(running.centre) - 1)], *sums, summed)
 
 
+def _distinct(times: np.ndarray) -> np.ndarray:
+    """Each time once, in order: by a sort, which for whole numbers is faster than NumPy's own way."""
+    ordered = np.sort(times)
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
+
+
 @dataclass(frozen=True)
 class Running:
     """Of events sorted by entity and time, the ``centre`` of their entity's values, and sums within the entity before each
@@ -263,7 +269,7 @@ def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:
     code = pd.factorize(pd.Series(entities).astype(object))[0]
     order = np.lexsort((np.arange(len(times)), times, code))
     code, at = code[order], times[order]
-    moments = np.unique(at)
+    moments = _distinct(at)
     step = np.int64(len(moments) + 1)
     marks = code * step + np.searchsorted(moments, at)
     after = np.searchsorted(marks, code * step + np.searchsorted(moments, at + ttl))  # the first that is asked too late
