@@ -122,11 +122,15 @@ class Latest(AsOf):
 
 @dataclass(frozen=True, kw_only=True)
 class Rolling(AsOf):
-    """The mean, count or sum of an entity's values over a window (or "global": all) that ends when it is asked."""
+    """The mean, count or sum of an entity's values over a window (or "global": all) that ends when it is asked.
+
+    Of no event the mean is null, and count and sum are what ``empty`` says: "zero" or "null".
+    """
 
     value: str
     how: str = "mean"
     window: str
+    empty: str = "zero"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,8 +234,11 @@ def _(d: Latest, raw, requests, when, lines):
 def _(d: Rolling, raw, requests, when, lines):
     if d.how not in ("mean", "count", "sum"):
         raise SkewkitError(f"how={d.how!r} was asked of a rolling feature; there are mean, count and sum")
+    if d.empty not in ("zero", "null"):
+        raise SkewkitError(f"empty={d.empty!r} was asked of a rolling feature; there are zero and null")
     window = _window(d, raw, requests, _as_of(d, requests, when), lines)
-    return getattr(window, d.how)
+    made = getattr(window, d.how)
+    return made if d.empty == "zero" else np.where(window.count > 0, made, np.nan)
 
 
 @value.register

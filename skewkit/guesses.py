@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import combinations, permutations
 
 import numpy as np
@@ -27,6 +26,7 @@ from .features import (
     timeline,
 )
 from .memory import Memory
+from .targets import FEW, ROUGH, STANDS, Target
 from .timeline import NEVER, PARTS, Timeline, before, duration, local, nanoseconds, zones
 
 WINDOWS = (
@@ -34,13 +34,7 @@ WINDOWS = (
     *("1D", "2D", "3D", "7D", "14D", "28D", "30D", "60D", "90D", "180D", "365D", GLOBAL),
 )
 CLOCKS = {"event": "happened", "ingestion": "known"}  # of two that give the same, the first is the simpler
-STANDS, OFTEN, FEW = (
-    0.9,
-    0.7,
-    8,
-)  # of the rows a guess knows, of those that are not the commonest value, and at least so many
 QUICK = 48  # rows for what is tried in thousands
-ROUGH = 1e-6  # how near a sum must be that is computed by differences over all events
 NEWEST = 1000  # events of a request that are looked through for a window of any length
 UNITS = ("D", "h", "min", "s")
 ZONES = (  # those that a tie is most likely to mean, before all others by name
@@ -48,58 +42,6 @@ ZONES = (  # those that a tie is most likely to mean, before all others by name
     *("Europe/London", "Europe/Berlin", "Europe/Athens", "Africa/Lagos", "Africa/Johannesburg", "Asia/Dubai"),
     *("Asia/Kolkata", "Asia/Shanghai", "Asia/Tokyo", "Australia/Sydney", "Pacific/Auckland"),
 )
-
-
-@dataclass(frozen=True)
-class Target:
-    """A column of features to explain: its values as floats, shape (rows,), and how near to them counts as the same."""
-
-    name: str
-    values: np.ndarray
-    relative: float = 1e-9
-
-    @cached_property
-    def off(self) -> np.ndarray:
-        """Which rows hold a value, and not the commonest: what a constant would not explain."""
-        there = ~np.isnan(self.values)
-        values, counts = np.unique(self.values[there], return_counts=True)
-        return there & (self.values != values[counts.argmax()]) if len(values) else there
-
-    @cached_property
-    def whole(self) -> bool:
-        """Whether it could count something: whole numbers from 0."""
-        there = self.values[~np.isnan(self.values)]
-        return bool(((there >= 0) & (there % 1 == 0)).all())
-
-    @property
-    def says_something(self) -> bool:
-        """Three values or more, and enough rows that are not the commonest."""
-        return bool(self.off.sum() >= FEW and len(np.unique(self.values[self.off])) >= 2)
-
-    def near(self, made: np.ndarray, relative: float = 0.0, values=None) -> np.ndarray:
-        """Where what was made is the same, null being the same as null; shape of ``made``."""
-        values = self.values if values is None else values
-        relative = max(relative, self.relative)
-        with np.errstate(invalid="ignore"):
-            bound = relative * np.maximum(np.abs(made), np.abs(values)) + 1e-3 * relative * self.size
-            return (np.abs(made - values) <= bound) | (np.isnan(made) & np.isnan(values))
-
-    @cached_property
-    def size(self) -> float:
-        """How large its values are: a difference of large numbers is no nearer to 0 than they are exact."""
-        return float(np.median(np.abs(self.values[self.off]))) if self.off.any() else 0.0
-
-    def standing(self, made: np.ndarray, relative: float = ROUGH, rows=slice(None)) -> np.ndarray:
-        """Which of many guesses, shape (guesses, rows), are right wherever they know something, a few rows aside."""
-        values, off = self.values[rows], self.off[rows]
-        known = ~np.isnan(made)
-        good = self.near(made, relative, values) & known
-        n, often = known.sum(1), (known & off).sum(1)
-        right = (good.sum(1) >= STANDS * n) & ((good & off).sum(1) >= OFTEN * often)
-        return np.flatnonzero(right & (n >= FEW) & (often >= FEW / 2))
-
-    def of(self, rows: np.ndarray) -> Target:
-        return Target(self.name, self.values[rows], self.relative)
 
 
 @dataclass(frozen=True)
@@ -160,6 +102,14 @@ class Guesses:
         self.values = {
             t: [c for c in rows if rows[c].dtype.kind in "fiub" and c not in by[t]] for t, rows in raw.items()
         }
+        self.counted = {t: self._patterns(t) for t in raw}
+
+    def _patterns(self, table) -> set[str]:
+        """The values to count by: of those that are null in the same events, the first."""
+        first: dict[bytes, str] = {}
+        for value in self.values[table]:
+            first.setdefault(np.isfinite(self.raw[table][value].to_numpy(float)).tobytes(), value)
+        return set(first.values())
 
     def _stream(self, table, by, clock):
         read = {"table": table, "by": by, "clock": clock}
@@ -192,12 +142,9 @@ class Guesses:
                             yield t.name, Rolling(**stream.read, value=value, how=how, window=WINDOWS[w])
 
     def _aggregates(self, stream, hows=("count", "sum", "mean")):
-        """Each value with each aggregate; values that are null in the same events are counted alike, and once."""
-        patterns = set()
+        """Each value with each aggregate."""
         for value in self.named(stream):
-            mark = np.isfinite(stream.events[value].to_numpy(float)).tobytes()
-            yield from ((value, how) for how in hows if how != "count" or mark not in patterns)
-            patterns.add(mark)
+            yield from ((value, how) for how in hows if how != "count" or value in self.counted[stream.read["table"]])
 
     def any_window(self, targets: Sequence[Target]) -> Iterator[tuple[str, Definition]]:
         """Rolling features over a window of any length: the one that most requests allow.

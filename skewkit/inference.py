@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from .features import GLOBAL, Definition, Filled, evaluate, knobs_of, reads, turn
-from .guesses import FEW, ZONES, Guesses, Target
+from .guesses import ZONES, Guesses
 from .memory import Memory
 from .records import SkewkitError, needs
 from .scope import coin
+from .targets import FEW, Target
 
 REPRODUCED = 0.98  # of the rows, before a definition is believed
 SCREEN = 200  # rows for the first look, and as many again that are not a column's commonest value
@@ -172,6 +173,12 @@ def _some(rows, targets) -> np.ndarray:
 def _settled(target, standing, raw, rows, time, lines) -> Fitted | None:
     """The simplest of the definitions that reproduce most of the rows, computed exactly on all of them."""
     tried = sorted(standing, key=_simplicity)[:TRIED]
+    if np.isnan(target.values).any():  # what else is null may be a count or sum of nothing
+        tried = [
+            e
+            for d in tried
+            for e in (d, *([turn(d, empty="null")] if getattr(d, "how", "") in ("count", "sum") else []))
+        ]
     made = evaluate(dict(enumerate(tried)), raw, rows, time, lines)
     fits = [f for i, d in enumerate(tried) if (f := _fitted(target, d, made[i].to_numpy(float)))]
     best = max((f.share for f in fits), default=0.0)
