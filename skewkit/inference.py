@@ -18,7 +18,7 @@ from .targets import FEW, Target
 
 REPRODUCED = 0.98  # of the rows, before a definition is believed
 SCREEN = 200  # rows for the first look, and as many again that are not a column's commonest value
-TRIED = 40  # definitions of a column, at most, that are computed on all rows
+TRIED = 100  # definitions of a column, at most, that are computed on all rows
 HORIZONS = (
     *("5min", "10min", "15min", "30min", "1h", "2h", "3h", "6h", "12h"),
     *("1D", "2D", "3D", "7D", "14D", "30D"),

@@ -72,7 +72,9 @@ def nanoseconds(times) -> np.ndarray:
             f"a time lies beyond what can be compared ({e}); give it as null, or within 1678 to 2261"
         ) from e
     if stamps.dt.unit != "ns":  # a time beyond nanoseconds' reach, such as 9999-12-31 for never, counts as their last
-        stamps = stamps.clip(*(t.tz_localize("UTC").as_unit(stamps.dt.unit) for t in BOUNDS))
+        first, last = (t.tz_localize("UTC").as_unit(stamps.dt.unit) for t in BOUNDS)
+        if not (stamps.min() >= first and stamps.max() <= last):
+            stamps = stamps.clip(first, last)
     return stamps.astype("datetime64[ns, UTC]").astype("int64").to_numpy()
 
 
@@ -132,6 +134,7 @@ class Timeline:
         self._who = code[self.order]
         self._marks = self._who * self._step + self._rank(times[self.order])
         self.times = times[self.order]
+        self._starts = np.searchsorted(self._who, np.arange(len(self.entities) + 1))
 
     @property
     def nbytes(self) -> int:
@@ -154,7 +157,7 @@ class Timeline:
 
     def start(self, codes: np.ndarray) -> np.ndarray:
         """The position of each entity's first event."""
-        return np.searchsorted(self._marks, np.maximum(codes, 0) * self._step, "right")
+        return self._starts[np.maximum(codes, 0)]
 
     def latest(self, entities, when: np.ndarray) -> np.ndarray:
         """Row of the newest event of each entity at or before ``when``; -1 where there is none."""

@@ -185,6 +185,17 @@ def test_what_is_remembered_changes_no_bit(events, asked):
     assert len(lines)
 
 
+def test_a_count_of_nothing_is_zero_or_null():
+    """Somebody without events has a count of 0, or none where the definition says so; a mean is null in any case."""
+    raw, requests = world([("a", 0, 2), ("a", 1, -2)], [("a", 5), ("z", 5)])
+    for how, there in (("count", 2), ("sum", 0)):
+        rolled = Rolling(**READ, value="v", window="20h", how=how)
+        assert one(rolled, raw, requests) == [there, 0]
+        np.testing.assert_array_equal(one(turn(rolled, empty="null"), raw, requests), [there, np.nan])
+    with pytest.raises(SkewkitError, match="empty='none' was asked"):
+        one(turn(rolled, empty="none"), raw, requests)
+
+
 def test_without_by_all_events_are_one_series():
     """With no column to tell entities apart, every request sees every event."""
     raw, requests = world([("a", 0, 1), ("b", 1, 2)], [("a", 5), ("z", 6), (None, 7)])

@@ -229,9 +229,9 @@ def test_a_skew_is_planted_through_what_was_inferred():
 
 def test_a_column_that_is_not_there_is_named():
     """Asked of what the table has not, the error says what it has."""
-    with pytest.raises(SkewkitError, match="'speed'.*the table has"):
+    with pytest.raises(SkewkitError, match=r"'speed'.*the table has"):
         infer(RAW, table(), ["speed"], "time")
-    with pytest.raises(SkewkitError, match="'meter'.*the table has"):
+    with pytest.raises(SkewkitError, match=r"'meter'.*the table has"):
         inferred()(table().drop(columns="meter"), ("last",))
 
 

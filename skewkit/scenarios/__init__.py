@@ -76,10 +76,14 @@ class Scenario:
 
     def source(self, requests: pd.DataFrame) -> pd.DataFrame:
         """These requests as they came in, found by key, on the index of ``requests``."""
+        return self._came(requests, list(self.requests)).set_axis(requests.index)
+
+    def _came(self, requests, columns):
+        """Some columns of these requests as they came in."""
         at = self._keys.get_indexer(requests[self.roles.key])
         if (at < 0).any():
             raise SkewkitError(f"{self.name} was asked to replay requests it has not; give rows of its own tables")
-        return self.requests.take(at).set_axis(requests.index)
+        return self.requests[columns].take(at)
 
     @cached_property
     def _keys(self) -> pd.Index:
@@ -98,7 +102,9 @@ class Scenario:
 
         def make():
             turned = {f: turn(self.definitions[f], **knobs) for f in names}
-            asked = (self.source(requests) if source is None else source).reset_index(drop=True)
+            read = {self.roles.time}.union(*map(reads, turned.values()))
+            columns = sorted(read) if read <= set(self.requests) else list(self.requests)  # an error says what there is
+            asked = (self._came(requests, columns) if source is None else source).reset_index(drop=True)
             return evaluate(turned, self.raw, asked, self.roles.time, self.lines)
 
         if source is not None:
