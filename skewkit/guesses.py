@@ -96,9 +96,10 @@ class Guesses:
     def __init__(self, raw, requests: pd.DataFrame, time: str, by: Mapping[str, Sequence[str]], lines: Memory):
         self.raw, self.requests, self.time, self.lines = raw, requests, time, lines
         self.when = nanoseconds(requests[time])
-        self.streams = [
+        streams = (
             self._stream(t, b, c) for c, column in CLOCKS.items() for t in raw if column in raw[t] for b in by[t]
-        ]
+        )
+        self.streams = [s for s in streams if (s.upto > s.first).any()]
         self.values = {
             t: [c for c in rows if rows[c].dtype.kind in "fiub" and c not in by[t]] for t, rows in raw.items()
         }

@@ -193,6 +193,7 @@ def _fitted(target, definition, made) -> Fitted | None:
         fills, counts = np.unique(target.values[nothing], return_counts=True)
         fill = float(fills[counts.argmax()])
         if counts.max() >= REPRODUCED * nothing.sum():
+            # what training's own rows had is not known here; these stand for them when a fill is turned to mean or median
             known = target.values[~np.isnan(made) & ~np.isnan(target.values)]
             mean, median = (float(f(known)) if len(known) else 0.0 for f in (np.mean, np.median))
             definition = Filled(of=definition, fill=fill or "zero", mean=mean, median=median)

@@ -202,6 +202,8 @@ def test_training_that_looks_ahead_is_at_fault():
     assert set(found.at_fault) == set(leaked) and found.horizons == dict.fromkeys(leaked, "1D")
     assert {f: found.definitions[f] for f in leaked} == {f: FOUND[f] for f in leaked}
     assert found.share["count_2D"] < 0.5 and found.share["pace"] == 1.0
+    some = right.assign(last=right["last"].where(np.arange(500) % 3 > 0, replayed["last"]))
+    assert infer(RAW, some, leaked, "time", served=right).horizons == {"last": "1D"}
 
 
 def test_serving_that_is_behind_leaves_the_definitions_as_they_are():
