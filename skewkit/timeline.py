@@ -178,14 +178,18 @@ class Timeline:
         Sums run within an entity, and about its first value, so that neither another entity's values nor a large mean
         takes digits away, and nothing known later has a say.
         """
-        value = pd.Series(np.asarray(values, float)[self.order])
-        value = value.where(np.isfinite(value))
+        value = np.asarray(values, float)[self.order]
+        there = np.isfinite(value)
         weight = 1.0 if weights is None else np.asarray(weights, float)[self.order]
-        middle = value.groupby(self._who).transform("first").fillna(0.0)
-        there, off = value.notna() * weight, (value - middle).fillna(0.0)
+        first = np.flatnonzero(there)
+        first = first[np.r_[True, np.diff(self._who[first]) > 0]] if len(first) else first
+        centre = np.zeros(len(self.entities) + 1)
+        centre[self._who[first]] = value[first]
+        off = np.where(there, value - centre[self._who], 0.0)
         with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e154 have no float
-            sums = [np.r_[0.0, v.groupby(self._who).cumsum()] for v in (there, off * weight, off**2 * weight)]
-        return Running(np.r_[middle, 0.0], *sums)
+            summed = pd.DataFrame({"count": there * weight, "moved": off * weight, "squares": off**2 * weight})
+            sums = summed.groupby(self._who, sort=False).cumsum()
+        return Running(centre, *(np.r_[0.0, sums[c]] for c in sums))
 
     def between(self, entities, after: np.ndarray, until: np.ndarray, running: Running) -> Window:
         """The events of each entity in (after, until], cut out of the sums up to each event."""
@@ -199,7 +203,7 @@ class Timeline:
         with np.errstate(invalid="ignore"):
             sums = [within(s, lo) for s in (running.count, running.moved, running.squares)]
             summed = within(running.squares, first)
-        return Window(running.centre[np.minimum(first, len(running.centre) - 1)], *sums, summed)
+        return Window(running.centre[np.maximum(codes, 0)], *sums, summed)
 
 
 def _distinct(times: np.ndarray) -> np.ndarray:
@@ -210,8 +214,8 @@ def _distinct(times: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Running:
-    """Of events sorted by entity and time, the ``centre`` of their entity's values, and sums within the entity before each
-    event: how many, of the values less the centre, and of its squares; each of shape (events + 1,)."""
+    """Sums over the events of an entity, sorted by entity and time, before each event: how many, of the values less the
+    entity's ``centre``, and of the squares of that; each of shape (events + 1,). ``centre`` has one more than entities."""
 
     centre: np.ndarray
     count: np.ndarray
