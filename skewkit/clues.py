@@ -45,6 +45,7 @@ class Evidence:
     differ: np.ndarray | None = None
     knobs: frozenset[str] = frozenset()
     memo: dict = field(default_factory=dict, repr=False)
+    side: str = "serving"  # whose ``after`` is
     whole: pd.DataFrame | None = None  # the table that ``frame`` is some rows of, where the rest is at hand
 
     @property

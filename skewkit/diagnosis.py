@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from . import reshaped, unpaired
 from .bits import Rival
 from .causes import Diagnosis, Fit
 from .clues import Evidence, agree
 from .facts import picture, rows, seen
+from .inference import infer
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, Finding, NotRun
@@ -39,7 +41,7 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
     off = tuple(f for f in _off(case, policy) if not any(f in fit.features for fit in shape))
     fits = list(shape)
     if off:
-        sample = specimens(case, off, policy, seed)
+        sample = _with_events(specimens(case, off, policy, seed))
         wrong = tuple(f for f in off if _training_at_fault(sample, f))
         for side, features in (("serving", tuple(f for f in off if f not in wrong)), ("training", wrong)):
             if features:
@@ -58,6 +60,16 @@ def _off(case, policy) -> Iterator[str]:
             limit = policy.limit(Finding("parity", "skew", f, "differ", 0.0, "", 1)) or {}
             if differ >= FEWEST and differ > limit.get("tolerated", 0) * case.pairs.n:
                 yield f
+
+
+def _with_events(sample: Specimens) -> Specimens:
+    """The same with a replay inferred from the events, where they are given and no replay is."""
+    case = sample.case
+    if case.replay is not None or not case.events or case.roles.time not in sample.frame:
+        return sample
+    served = pd.DataFrame({f: sample.evidence(f).after for f in sample.features})
+    found = infer(case.events, sample.frame, sample.features, case.roles.time, served)
+    return replace(sample, case=replace(case, replay=found), memo={})
 
 
 def _training_at_fault(sample: Specimens, feature: str) -> bool:

@@ -16,9 +16,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .memory import Memory
 from .records import SkewkitError
 from .scope import coin
-from .timeline import NEVER, Timeline, after, before, days_between, duration, local, nanoseconds, part, refreshed
+from .timeline import (
+    NEVER,
+    Timeline,
+    after,
+    before,
+    days_between,
+    duration,
+    local,
+    nanoseconds,
+    part,
+    refreshed,
+    snapped,
+)
 
 GLOBAL = "global"
 FOREVER = np.iinfo("i8").max  # in nanoseconds
@@ -34,8 +47,13 @@ class Definition:
 class AsOf(Definition):
     """Read from the events of ``table`` that have the request's value in the column ``by``.
 
-    It knows what was known ``lag`` before it is asked, or when a cache of ``ttl`` was last filled; code that leaks knows
-    what comes up to ``horizon`` later as well. ``clock`` says which events lie in a window, and which are known:
+    It knows what was known ``lag`` before it is asked, or when a cache of ``ttl`` was last filled, or when a batch that runs
+    every ``snapshot`` last ran (counted from 1970 in UTC: "1D" is each midnight); code that leaks knows what comes up to
+    ``horizon`` later as well. It misses the events of the last ``edge`` before that: of a window they are missing at its
+    end, and its beginning stays where it was, which a ``lag`` would move as well.
+
+    The events with the request's value in ``by`` are its own; with no ``by`` all are. ``clock`` says which events lie in
+    a window, and which are known:
 
     - "ingestion": those that came in it, by the column ``known``;
     - "event": those that happened in it, by the column ``happened``, however late they came: what a batch computes that
@@ -51,6 +69,8 @@ class AsOf(Definition):
     by: str
     lag: str = "0s"
     ttl: str = "0s"
+    snapshot: str = ""
+    edge: str = "0s"
     horizon: str = "0s"
     clock: str = "ingestion"
     watermark: str = ""
@@ -102,11 +122,15 @@ class Latest(AsOf):
 
 @dataclass(frozen=True, kw_only=True)
 class Rolling(AsOf):
-    """The mean, count or sum of an entity's values over a window (or "global": all) that ends when it is asked."""
+    """The mean, count or sum of an entity's values over a window (or "global": all) that ends when it is asked.
+
+    Of no event the mean is null, and count and sum are what ``empty`` says: "zero" or "null".
+    """
 
     value: str
     how: str = "mean"
     window: str
+    empty: str = "zero"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,16 +174,21 @@ class Normalized(AsOf):
 
 
 def evaluate(
-    definitions: Mapping[str, Definition], raw: Mapping[str, pd.DataFrame], requests: pd.DataFrame, asked: str
+    definitions: Mapping[str, Definition],
+    raw: Mapping[str, pd.DataFrame],
+    requests: pd.DataFrame,
+    asked: str,
+    lines: Memory | None = None,
 ):
     """The features of every request as of its own time.
 
     ``raw`` maps a table's name to events with a column ``known``, the time since which a row is known; ``asked`` is
     the requests' time column. Gives a frame with one column a definition and the requests' index. Nothing with a later
     ``known`` is read, but by a `Normalized` whose window is global, by the clock of events, and by a horizon: see `AsOf`.
+    ``lines`` remembers the sorted events and their running sums for the next call, which must have the same ``raw``.
     """
     when = nanoseconds(requests[asked])
-    lines: dict = {}
+    lines = Memory() if lines is None else lines
     columns = {name: value(d, raw, requests, when, lines) for name, d in definitions.items()}
     return pd.DataFrame(columns, index=requests.index)
 
@@ -189,7 +218,7 @@ def _(d: LocalTime, raw, requests, when, lines):
 @value.register
 def _(d: DaysSince, raw, requests, when, lines):
     row = _newest(d, raw, requests, when, lines)
-    moments = nanoseconds(raw[d.table]["known" if d.clock == "ingestion" else "happened"])
+    moments = _times(d, raw, lines, "known" if d.clock == "ingestion" else "happened")
     newest = pd.Series(pd.to_datetime(_at(moments, row, NEVER), utc=True), index=requests.index)
     z = d.zone or (requests[d.zone_in] if d.zone_in else "UTC")
     return days_between(local(requests[d.source], z), local(newest, z)).to_numpy(float)
@@ -205,8 +234,11 @@ def _(d: Latest, raw, requests, when, lines):
 def _(d: Rolling, raw, requests, when, lines):
     if d.how not in ("mean", "count", "sum"):
         raise SkewkitError(f"how={d.how!r} was asked of a rolling feature; there are mean, count and sum")
+    if d.empty not in ("zero", "null"):
+        raise SkewkitError(f"empty={d.empty!r} was asked of a rolling feature; there are zero and null")
     window = _window(d, raw, requests, _as_of(d, requests, when), lines)
-    return getattr(window, d.how)
+    made = getattr(window, d.how)
+    return made if d.empty == "zero" else np.where(window.count > 0, made, np.nan)
 
 
 @value.register
@@ -240,15 +272,26 @@ def _(d: Normalized, raw, requests, when, lines):
     return (plain - window.mean) / np.where(window.deviation == 0, 1.0, window.deviation)
 
 
-def _timeline(d: AsOf, raw, lines, column):
-    """The events a definition reads by one of their times, sorted once a batch."""
+def timeline(d: AsOf, raw, lines, column):
+    """The events a definition reads by one of their times, sorted once."""
+    events = raw[d.table]
+    if d.by:
+        _needs(d, events, "by")
+    times = _times(d, raw, lines, column)
+    return lines.get(("events", d.table, d.by, column), lambda: Timeline(_whose(d, events), times))
+
+
+def _times(d: AsOf, raw, lines, column):
+    """One of the times of the events a definition reads, in nanoseconds, shape (events,)."""
     events = raw[d.table]
     if column not in events:
         raise SkewkitError(f"clock={d.clock!r} needs the column {column!r} of {d.table}; it has {', '.join(events)}")
-    _needs(d, events, "by")
-    if (d.table, d.by, column) not in lines:
-        lines[d.table, d.by, column] = Timeline(events[d.by], nanoseconds(events[column]))
-    return lines[d.table, d.by, column]
+    return lines.get(("times", d.table, column), lambda: nanoseconds(events[column]))
+
+
+def _whose(d: AsOf, rows):
+    """Whose each event or request is, by the column ``by``; without one, all are one series."""
+    return rows[d.by] if d.by else pd.Series(0, index=rows.index)
 
 
 def _needs(d: AsOf, events, knob):
@@ -259,43 +302,57 @@ def _needs(d: AsOf, events, knob):
 
 def _as_of(d: AsOf, requests, when):
     """The moment whose knowledge a request is served."""
-    if d.by not in requests:
+    if d.by and d.by not in requests:
         raise SkewkitError(f"by={d.by!r} was asked; the requests have {', '.join(requests)}")
     if d.clock not in CLOCKS:
         raise SkewkitError(f"clock={d.clock!r} was asked; there are {', '.join(CLOCKS)}")
     ttl = duration(d.ttl, "ttl")
-    seen = when[refreshed(requests[d.by], when, ttl)] if ttl else when
-    seen = before(seen, duration(d.lag, "lag"))
+    seen = when[refreshed(_whose(d, requests), when, ttl)] if ttl else when
+    every = duration(d.snapshot, "snapshot") if d.snapshot else 0
+    seen = before(snapped(seen, every) if every else seen, duration(d.lag, "lag"))
     # by the clock of events, the one that is asked about happens when it is asked
     return before(after(seen, duration(d.horizon, "horizon")), 0 if d.clock == "ingestion" else 1)
 
 
 def _newest(d: AsOf, raw, requests, when, lines):
     """The row of the newest event that is known; -1 where there is none. A stream keeps what came last."""
-    timeline = _timeline(d, raw, lines, "happened" if d.clock == "event" else "known")
-    return timeline.latest(requests[d.by], _as_of(d, requests, when))
+    line = timeline(d, raw, lines, "happened" if d.clock == "event" else "known")
+    return line.latest(_whose(d, requests), before(_as_of(d, requests, when), duration(d.edge, "edge")))
 
 
 def _window(d: Rolling | Normalized, raw, requests, until, lines):
     """What lies in the window that ends at ``until``."""
-    events, who = raw[d.table], requests[d.by]
-    _needs(d, events, "value")
-    begin = np.full(len(until), NEVER)
+    who = _whose(d, requests)
+    _needs(d, raw[d.table], "value")
+    always = np.full(len(until), NEVER)
     length = min(_length(d) + duration(d.horizon, "horizon"), FOREVER)
-    if d.window != GLOBAL:  # code that leaks sees further, and no less of the past
-        begin = before(until, length)
-    values = events[d.value].to_numpy(float)
-    weights = _weights(d, len(values))
+    # code that leaks sees further, and no less of the past
+    begin = always if d.window == GLOBAL else before(until, length)
+    end = before(until, duration(d.edge, "edge"))
     if d.clock != "stream":
-        line = _timeline(d, raw, lines, "known" if d.clock == "ingestion" else "happened")
-        return line.window(who, begin, until, values, weights)
-    came, happened = (nanoseconds(events[c]) for c in ("known", "happened"))
+        column = "known" if d.clock == "ingestion" else "happened"
+        return timeline(d, raw, lines, column).between(who, begin, end, _running(d, raw, lines, column))
     latest = min(length, duration(d.watermark, "watermark") if d.watermark else FOREVER)
-    counts = (came > NEVER) & (happened > NEVER) & (came <= after(happened, latest))
-    values = np.where(counts, values, np.nan)
-    arrived = _timeline(d, raw, lines, "known").window(who, np.full(len(until), NEVER), until, values, weights)
-    expired = _timeline(d, raw, lines, "happened").window(who, np.full(len(until), NEVER), begin, values, weights)
+    arrived, expired = (
+        timeline(d, raw, lines, column).between(who, always, upto, _running(d, raw, lines, column, latest))
+        for column, upto in (("known", end), ("happened", begin))
+    )
     return arrived.without(expired)
+
+
+def _running(d: Rolling | Normalized, raw, lines, column, latest=None):
+    """The sums of a definition's values up to each event, as often as each counts; with ``latest`` (nanoseconds), of those
+    alone that came no later than that after they happened."""
+
+    def make():
+        values = raw[d.table][d.value].to_numpy(float)
+        if latest is not None:
+            came, happened = (_times(d, raw, lines, c) for c in ("known", "happened"))
+            counts = (came > NEVER) & (happened > NEVER) & (came <= after(happened, latest))
+            values = np.where(counts, values, np.nan)
+        return timeline(d, raw, lines, column).running(values, _weights(d, len(values)))
+
+    return lines.get(("sums", d.table, d.by, column, d.value, d.counted, latest), make)
 
 
 def _length(d: Rolling | Normalized) -> int:

@@ -14,6 +14,7 @@ from .baseline_file import Baseline, is_baseline, read_baseline
 from .baseline_file import refuse as refuse_baseline
 from .contract import Contract, read_contract
 from .engines import Local
+from .event_tables import read_events
 from .evidence import SHOWS
 from .joins import paired
 from .locations import Source, open_table
@@ -52,6 +53,7 @@ def compare(
     as_of: Mapping[str, str] | None = None,
     freshness: Source | None = None,
     lineage: Mapping[str, Any] | None = None,
+    events: Mapping[str, Any] | None = None,
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
@@ -75,7 +77,8 @@ def compare(
     ``as_of`` maps a feature to the column beside it that holds the time of its newest datum; ``freshness`` is a long table
     of what was fetched for the served requests, with the key, ``feature``, ``value_time`` and, where logged, ``hit`` and
     ``fetch_ms``; ``lineage`` maps a column of the served log that holds a hash or version to the value at training, or to
-    "" where training has that column too. None of these columns is a feature.
+    "" where training has that column too. None of these columns is a feature. ``events`` maps the name of a raw event table
+    behind the features to {table, entity, happened, known, values}; see `event_tables.read_events`.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
@@ -119,8 +122,16 @@ def compare(
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
         beside.refuse(tables, roles, as_of, lineage)
+    raw = read_events(events, tables["served"].columns, roles, rename, time_zone) if events else {}
     pairs = paired(tables["replayed"], tables["served"]) if "replayed" in tables else None
-    given = {"contract": agreed or None, "evidence": evidence, "freshness": log, "as_of": as_of, "lineage": lineage}
+    given = {
+        "contract": agreed or None,
+        "evidence": evidence,
+        "freshness": log,
+        "as_of": as_of,
+        "lineage": lineage,
+        "events": raw,
+    }
     return Case(**tables, roles=roles, model=score, task=task, cost=cost, pairs=pairs, **given)
 
 

@@ -278,6 +278,9 @@ class Case:
     task: str = "binary"
     cost: Mapping[str, Any] = field(default_factory=dict)
     replay: Any = None  # a Replay of the served requests, or of those of them that are asked for: the events' regime
+    events: Mapping[str, pd.DataFrame] = field(
+        default_factory=dict
+    )  # raw tables, as event_tables.read_events gives them
     pairs: Any = None  # engines.Pairs, replayed against served by key
     past: Any = None  # engines.Pairs, training's own requests rebuilt from events against training
     evidence: str = "masked"  # what of the data a finding's detail may show: rows, masked or counts

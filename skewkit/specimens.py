@@ -76,7 +76,9 @@ class Specimens:
         replay = self.case.replay
         knobs = frozenset() if replay is None else replay.knobs(feature)
         roles = self.case.roles
-        return Evidence(feature, before, after, self.frame, roles, ~agree(before, after), knobs, self.memo, self.table)
+        return Evidence(
+            feature, before, after, self.frame, roles, ~agree(before, after), knobs, self.memo, self.side, self.table
+        )
 
     def predicted(self, feature: str, skew: Skew, before: pd.Series | None = None) -> pd.Series | None:
         """What the skew would have made of the feature, on the rows to look at; None where it cannot act.

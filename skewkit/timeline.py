@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from functools import cache
 from zoneinfo import available_timezones
 
 import numpy as np
@@ -25,16 +24,16 @@ PARTS: dict[str, Callable[[pd.Series], pd.Series]] = {
 }
 
 
-@lru_cache(maxsize=1)
-def _names() -> frozenset[str]:
-    """The names of all IANA zones here: to list them is to walk a folder."""
+@cache
+def zones() -> frozenset[str]:
+    """The names of the IANA zones; to find them walks through folders."""
     return frozenset(available_timezones())
 
 
 def zone(name: str) -> str:
     """An IANA zone or a fixed offset such as +05:30, checked."""
-    if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", name) and name not in _names():
-        near = [z for z in sorted(_names()) if name.lower() in z.lower()][:5]
+    if not re.fullmatch(r"[+-]([01]\d|2[0-3]):[0-5]\d", name) and name not in zones():
+        near = [z for z in sorted(zones()) if name.lower() in z.lower()][:5]
         hint = f"; did you mean {', '.join(near)}" if near and name else ""
         raise SkewkitError(
             f"{name!r} is no time zone; give an IANA name like Europe/Berlin or an offset like +05:30{hint}"
@@ -73,7 +72,9 @@ def nanoseconds(times) -> np.ndarray:
             f"a time lies beyond what can be compared ({e}); give it as null, or within 1678 to 2261"
         ) from e
     if stamps.dt.unit != "ns":  # a time beyond nanoseconds' reach, such as 9999-12-31 for never, counts as their last
-        stamps = stamps.clip(*(t.tz_localize("UTC").as_unit(stamps.dt.unit) for t in BOUNDS))
+        first, last = (t.tz_localize("UTC").as_unit(stamps.dt.unit) for t in BOUNDS)
+        if not (stamps.min() >= first and stamps.max() <= last):
+            stamps = stamps.clip(first, last)
     return stamps.astype("datetime64[ns, UTC]").astype("int64").to_numpy()
 
 
@@ -124,15 +125,24 @@ class Timeline:
     """
 
     def __init__(self, entities, times: np.ndarray):
-        entities = pd.Series(entities).astype(object)
-        self.entities = pd.Index(entities.dropna().unique())
-        code = self.entities.get_indexer(entities)
+        code, found = pd.factorize(pd.Series(entities))
+        self.entities = pd.Index(np.asarray(found, object))
         known = np.flatnonzero((code >= 0) & (times > NEVER))
         self.order = known[np.lexsort((times[known], code[known]))]
-        self.moments = np.unique(times)
+        self.moments = _distinct(times)
         self._step = np.int64(len(self.moments) + 1)
-        self._marks = code[self.order] * self._step + self._rank(times[self.order])
+        self._who = code[self.order]
+        self._marks = self._who * self._step + self._rank(times[self.order])
         self.times = times[self.order]
+        self._starts = np.searchsorted(self._who, np.arange(len(self.entities) + 1))
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes; the index of the entities looks them up by a table as large again."""
+        return (
+            sum(a.nbytes for a in (self.order, self.moments, self._who, self._marks, self.times))
+            + 2 * self.entities.nbytes
+        )
 
     def _rank(self, times):
         return np.searchsorted(self.moments, times, "right").astype("i8")
@@ -147,7 +157,7 @@ class Timeline:
 
     def start(self, codes: np.ndarray) -> np.ndarray:
         """The position of each entity's first event."""
-        return np.searchsorted(self._marks, np.maximum(codes, 0) * self._step, "right")
+        return self._starts[np.maximum(codes, 0)]
 
     def latest(self, entities, when: np.ndarray) -> np.ndarray:
         """Row of the newest event of each entity at or before ``when``; -1 where there is none."""
@@ -157,31 +167,64 @@ class Timeline:
         return np.where(found, np.append(-1, self.order)[at], -1)
 
     def window(self, entities, after: np.ndarray, until: np.ndarray, values: np.ndarray, weights=None) -> Window:
-        """The events of each entity in (after, until].
+        """The events of each entity in (after, until], their values and weights as `running` takes them."""
+        return self.between(entities, after, until, self.running(values, weights))
+
+    def running(self, values: np.ndarray, weights=None) -> Running:
+        """The sums up to each event, of which any window is a difference: made once for many windows.
 
         ``values`` are the events' values in their first order, shape (n,); one that is null or infinite is no event.
         ``weights`` says how often each counts (once when not given).
         Sums run within an entity, and about its first value, so that neither another entity's values nor a large mean
         takes digits away, and nothing known later has a say.
         """
-        codes = self.codes(entities)
-        lo, hi = self.upto(codes, after), self.upto(codes, until)
-        value = pd.Series(np.asarray(values, float)[self.order])
-        value = value.where(np.isfinite(value))
+        value = np.asarray(values, float)[self.order]
+        there = np.isfinite(value)
         weight = 1.0 if weights is None else np.asarray(weights, float)[self.order]
-        who = self._marks // self._step
-        middle = value.groupby(who).transform("first").fillna(0.0)
-        there, off = value.notna() * weight, (value - middle).fillna(0.0)
+        first = np.flatnonzero(there)
+        first = first[np.r_[True, np.diff(self._who[first]) > 0]] if len(first) else first
+        centre = np.zeros(len(self.entities) + 1)
+        centre[self._who[first]] = value[first]
+        off = np.where(there, value - centre[self._who], 0.0)
         with np.errstate(over="ignore", invalid="ignore"):  # squares beyond 1e154 have no float
-            sums = [self._within(v, who, codes, lo, hi) for v in (there, off * weight, off**2 * weight)]
-            summed = self._within(off**2 * weight, who, codes, self.start(codes), hi)
-        return Window(np.r_[middle, 0.0][np.minimum(self.start(codes), len(middle))], *sums, summed)
+            summed = pd.DataFrame({"count": there * weight, "moved": off * weight, "squares": off**2 * weight})
+            sums = summed.groupby(self._who, sort=False).cumsum()
+        return Running(centre, *(np.r_[0.0, sums[c]] for c in sums))
 
-    def _within(self, value: pd.Series, who, codes, lo, hi):
-        """The sum over events lo to hi of one entity, from sums that begin anew with each entity."""
-        running = np.r_[0.0, value.groupby(who).cumsum()]
-        first = self.start(codes)
-        return np.where((codes >= 0) & (hi > lo), running[hi] - np.where(lo > first, running[lo], 0.0), 0.0)
+    def between(self, entities, after: np.ndarray, until: np.ndarray, running: Running) -> Window:
+        """The events of each entity in (after, until], cut out of the sums up to each event."""
+        codes = self.codes(entities)
+        first, lo, hi = self.start(codes), self.upto(codes, after), self.upto(codes, until)
+
+        def within(sums, lo):
+            """The sum over events lo to hi of one entity, from sums that begin anew with each entity."""
+            return np.where((codes >= 0) & (hi > lo), sums[hi] - np.where(lo > first, sums[lo], 0.0), 0.0)
+
+        with np.errstate(invalid="ignore"):
+            sums = [within(s, lo) for s in (running.count, running.moved, running.squares)]
+            summed = within(running.squares, first)
+        return Window(running.centre[np.maximum(codes, 0)], *sums, summed)
+
+
+def _distinct(times: np.ndarray) -> np.ndarray:
+    """Each time once, in order: by a sort, which for whole numbers is faster than NumPy's own way."""
+    ordered = np.sort(times)
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
+
+
+@dataclass(frozen=True)
+class Running:
+    """Sums over the events of an entity, sorted by entity and time, before each event: how many, of the values less the
+    entity's ``centre``, and of the squares of that; each of shape (events + 1,). ``centre`` has one more than entities."""
+
+    centre: np.ndarray
+    count: np.ndarray
+    moved: np.ndarray
+    squares: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return self.centre.nbytes + self.count.nbytes + self.moved.nbytes + self.squares.nbytes
 
 
 @dataclass(frozen=True)
@@ -232,16 +275,23 @@ def refreshed(entities, times: np.ndarray, ttl: int) -> np.ndarray:
     """
     code = pd.factorize(pd.Series(entities).astype(object))[0]
     order = np.lexsort((np.arange(len(times)), times, code))
-    filled = np.empty(len(times), "i8")
     code, at = code[order], times[order]
-    bounds = np.flatnonzero(np.r_[True, code[1:] != code[:-1], True]) if len(code) else []
-    for begin, end in pairwise(bounds):
-        if code[begin] < 0:  # no entity, no cache
-            filled[order[begin:end]] = order[begin:end]
-            continue
-        while begin < end:
-            until = begin + np.searchsorted(at[begin:end], at[begin] + ttl, "left")
-            until = max(until, begin + 1)
-            filled[order[begin:until]] = order[begin]
-            begin = until
+    moments = _distinct(at)
+    step = np.int64(len(moments) + 1)
+    marks = code * step + np.searchsorted(moments, at)
+    after = np.searchsorted(marks, code * step + np.searchsorted(moments, at + ttl))  # the first that is asked too late
+    after = np.maximum(after, np.arange(1, len(at) + 1))
+    after[code < 0] = np.flatnonzero(code < 0) + 1  # no entity, no cache
+    fills, row = np.zeros(len(at), bool), 0
+    following = after.tolist()
+    while row < len(at):
+        fills[row] = True
+        row = following[row]
+    filled = np.empty(len(at), "i8")
+    filled[order] = order[np.flatnonzero(fills)[np.cumsum(fills) - 1]]
     return filled
+
+
+def snapped(times: np.ndarray, length: int) -> np.ndarray:
+    """The last whole multiple of ``length`` nanoseconds since 1970 in UTC at or before each time; of a missing one NEVER."""
+    return np.where(times < NEVER + length, NEVER, times // length * length)

@@ -25,8 +25,10 @@ from skewkit.features import (
     digest,
     evaluate,
     knobs_of,
+    reads,
     turn,
 )
+from skewkit.memory import Memory
 from skewkit.records import SkewkitError
 from skewkit.timeline import Timeline
 
@@ -52,9 +54,12 @@ DEFINITIONS = {
     "normalized_global": Normalized(**READ, of=LAST, value="v", window="global", fitted=START.isoformat()),
 }
 LATE = {"lag": "5h", "ttl": "9h"}
+BATCH = {"snapshot": "6h", "edge": "4h"}
+READING = {n: d for n, d in DEFINITIONS.items() if "ttl" in knobs_of(d)}
 EVERY = {
     **DEFINITIONS,
-    **{f"{n}_late": turn(d, **LATE) for n, d in DEFINITIONS.items() if "ttl" in knobs_of(d)},
+    **{f"{n}_late": turn(d, **LATE) for n, d in READING.items()},
+    **{f"{n}_batch": turn(d, **BATCH) for n, d in READING.items()},
 }
 
 
@@ -131,6 +136,73 @@ def test_lag_ttl_and_window_are_a_plain_loops(events, asked, lag, ttl, window):
         latest = np.nan if not mine or mine[-1][2] is None else mine[-1][2]
         expected = [latest, fmean(v) if v else np.nan, len(v), sum(v)]
         np.testing.assert_allclose(found.loc[row, ["latest", "mean", "count", "sum"]].to_numpy(float), expected)
+
+
+@LAW
+@given(EVENTS, ASKED, st.integers(1, 30), st.integers(0, 12), st.integers(1, 40))
+def test_snapshot_and_edge_are_a_plain_loops(events, asked, every, edge, window):
+    """A batch knows what was known at its last run; of a window the last hours are missing, and its beginning stays."""
+    raw, requests = world(events, asked)
+    batch = {"snapshot": f"{every}h", "edge": f"{edge}h"}
+    rolling = {how: Rolling(**READ, value="v", window=f"{window}h", how=how, **batch) for how in ("count", "sum")}
+    found = evaluate({"latest": turn(LAST, **batch), **rolling}, raw, requests, "asked")
+    origin = int((START - datetime(1970, 1, 1, tzinfo=UTC)) / HOUR)
+    for row, (who, now) in enumerate(asked):
+        ran = (now + origin) // every * every - origin
+        mine = sorted((e for e in events if who and e[0] == who and e[1] <= ran - edge), key=lambda e: e[1])
+        v = [v for _, t, v in mine if t > ran - window and v is not None]
+        latest = np.nan if not mine or mine[-1][2] is None else mine[-1][2]
+        np.testing.assert_allclose(found.loc[row, ["latest", "count", "sum"]].to_numpy(float), [latest, len(v), sum(v)])
+
+
+def test_snapshot_and_edge_by_hand():
+    """Events at hours 0, 24 and 48, asked at 72 and a half: by midnight's batch, by an hour's, and with a hole of a day."""
+    raw, requests = small()
+    requests["asked"] += HOUR / 2
+    count = Rolling(**READ, value="v", window="48h", how="count")
+    assert one(count, raw, requests) == [1]  # half an hour later hour 24 has left the window
+    assert one(turn(count, snapshot="1D"), raw, requests) == [1]  # at 72 hours the window begins after 24
+    assert one(turn(count, snapshot="1D", lag="1h"), raw, requests) == [2]  # from 23 to 71
+    assert one(turn(count, window="73h"), raw, requests) == [3]
+    assert one(turn(count, window="73h", edge="25h"), raw, requests) == [2]  # the newest is missing, the oldest stays
+    assert one(turn(count, window="73h", edge="80h"), raw, requests) == [0]
+    assert one(turn(LAST, edge="25h"), raw, requests) == one(turn(LAST, lag="25h"), raw, requests) == [2]
+
+
+@LAW
+@given(EVENTS, ASKED)
+def test_what_is_remembered_changes_no_bit(events, asked):
+    """Definition after definition from one memory gives the bits that each gives alone, and again."""
+    raw, requests = world(events, asked)
+    raw["events"]["happened"] = raw["events"]["known"] - HOUR
+    clocks = {f"{n}_{c}": turn(d, clock=c) for c in ("event", "stream") for n, d in READING.items()}
+    doubled = {f"{n}_twice": turn(d, counted=1.5) for n, d in READING.items()}
+    every, lines = {**EVERY, **clocks, **doubled}, Memory()
+    alone = pd.DataFrame({n: one(d, raw, requests) for n, d in every.items()})
+    for _ in range(2):
+        together = evaluate(every, raw, requests, "asked", lines).reset_index(drop=True)
+        pd.testing.assert_frame_equal(together, alone, check_exact=True, check_dtype=False)
+    assert len(lines)
+
+
+def test_a_count_of_nothing_is_zero_or_null():
+    """Somebody without events has a count of 0, or none where the definition says so; a mean is null in any case."""
+    raw, requests = world([("a", 0, 2), ("a", 1, -2)], [("a", 5), ("z", 5)])
+    for how, there in (("count", 2), ("sum", 0)):
+        rolled = Rolling(**READ, value="v", window="20h", how=how)
+        assert one(rolled, raw, requests) == [there, 0]
+        np.testing.assert_array_equal(one(turn(rolled, empty="null"), raw, requests), [there, np.nan])
+    with pytest.raises(SkewkitError, match="empty='none' was asked"):
+        one(turn(rolled, empty="none"), raw, requests)
+
+
+def test_without_by_all_events_are_one_series():
+    """With no column to tell entities apart, every request sees every event."""
+    raw, requests = world([("a", 0, 1), ("b", 1, 2)], [("a", 5), ("z", 6), (None, 7)])
+    count = Rolling(table="events", by="", value="v", window="global", how="count", ttl="90min")
+    assert one(turn(count, by="who", ttl="0s"), raw, requests) == [1, 0, 0]
+    assert one(count, raw, requests) == [3, 3, 3]  # nobody's event counts as well
+    assert reads(count) == frozenset()
 
 
 @LAW
@@ -226,7 +298,21 @@ def test_turn_turns_the_outermost():
 def test_knobs_are_the_fields_of_all_layers():
     """The knobs of a definition are its fields and those inside it, and not the layer itself."""
     nested = Normalized(**READ, of=Column(source="x"), value="v", window="2h")
-    own = {"table", "by", "lag", "ttl", "horizon", "clock", "watermark", "counted", "value", "window", "fitted"}
+    own = {
+        "table",
+        "by",
+        "lag",
+        "ttl",
+        "horizon",
+        "clock",
+        "watermark",
+        "counted",
+        "value",
+        "window",
+        "fitted",
+        "snapshot",
+        "edge",
+    }
     assert knobs_of(nested) == own | {"source"}
     assert knobs_of(Column(source="x")) == {"source"}
 

@@ -224,7 +224,9 @@ FLIGHTS = [
     make("normalization_window", features=["carrier_delay"], training="30D", serving="global"),
     make("staleness", lag="6h"),
     make("staleness", features=["recent_delay", "plane_delay"], ttl="4h"),
+    make("staleness", features=["recent_delay", "plane_delay"], snapshot="1D"),
     make("late_events", features=["recent_departures"], late=0.1),
+    make("late_events", features=["recent_departures"], edge="1h"),
     make("double_count", features=["recent_departures"], twice=0.1),
     make("misjoin", features=["temp", "recent_delay"]),
     make("misjoin", features=["plane_delay"], how="neighbour"),
@@ -256,8 +258,10 @@ PAYMENTS = [
     make("normalization_window", features=["amount_usual"], training="30D", serving="global"),
     make("staleness", features=["count_24h", "pace"], lag="6h"),
     make("staleness", features=["count_24h", "last_amount"], ttl="1h"),
+    make("staleness", features=["count_30D", "last_amount"], snapshot="1D"),
     make("late_events"),
     make("late_events", features=["count_24h"], watermark="1h"),
+    make("late_events", features=["count_24h", "pace"], edge="2h"),
     make("late_events", features=["count_24h"], late=0.3),
     make("double_count", features=["count_24h", "sum_24h"]),
     make("double_count", features=["count_30D"], twice=0.1),
@@ -627,6 +631,8 @@ def test_staleness_by_hand():
     roles = Roles(key="k", entity="who", time="t", features=("x",))
     assert sk.inject(frame, make("staleness", lag="2h"), roles=roles)["x"].tolist() == [1.0, 2.0, 2.0, 9.0]
     assert sk.inject(frame, make("staleness", ttl="2h"), roles=roles)["x"].tolist() == [1.0, 1.0, 3.0, 9.0]
+    assert sk.inject(frame, make("staleness", snapshot="2h"), roles=roles)["x"].tolist() == [1.0, 1.0, 2.0, 9.0]
+    assert sk.inject(frame, make("staleness", snapshot="2h", lag="90min"), roles=roles)["x"].tolist() == [1, 2, 1, 9]
 
 
 def column(values, skew, **others):
@@ -1101,6 +1107,11 @@ def test_late_events_need_events_or_a_share(table):
         {"watermark": "soon"},
         {"watermark": "5min", "serving": "event"},
         {"watermark": "5min", "late": 0.1},
+        {"edge": "soon"},
+        {"edge": "0s"},
+        {"edge": "2h", "late": 0.1},
+        {"edge": "2h", "serving": "event"},
+        {"edge": "2h", "watermark": "5min"},
     ],
 )
 def test_impossible_late_events_are_refused(wrong):
@@ -1145,6 +1156,8 @@ def test_the_knobs_of_double_count_and_leakage():
     assert make("leakage", horizon="1D").knobs() == {"horizon": "1D"}
     assert make("misjoin", by="airline").knobs() == {"by": "airline"}
     assert make("late_events", watermark="5min").knobs() == {"clock": "stream", "watermark": "5min"}
+    assert make("late_events", edge="2h").knobs() == {"edge": "2h"}
+    assert make("staleness", snapshot="1D", lag="1h").knobs() == {"lag": "1h", "snapshot": "1D"}
     assert make("late_events", late=0.1).knobs() == {} == make("misjoin").knobs()
 
 

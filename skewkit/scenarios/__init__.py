@@ -21,6 +21,7 @@ import sklearn
 import skops.io
 
 from ..features import Definition, digest, evaluate, knobs_of, reads, turn
+from ..memory import Memory
 from ..records import Roles, SkewkitError
 
 NAMES = tuple(sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_")))
@@ -59,7 +60,10 @@ class Scenario:
     fingerprint: str  # a hash of the data the world is made of
     task: str = "binary"
     logged: tuple[str, ...] = ()  # columns of the requests that are logged beside the features
-    memo: dict = field(default_factory=dict, repr=False)
+    # A drill asks for the same knobs on the same rows at each severity, and a search for many knobs on a few: the newest
+    # results are kept, as many as fit beside the sorted events.
+    results: Memory = field(default_factory=lambda: Memory(1 << 29, _bytes), repr=False, compare=False)
+    lines: Memory = field(default_factory=Memory, repr=False, compare=False)
 
     def knobs(self, feature: str) -> frozenset[str]:
         """What can be turned in the definition of a feature."""
@@ -72,10 +76,18 @@ class Scenario:
 
     def source(self, requests: pd.DataFrame) -> pd.DataFrame:
         """These requests as they came in, found by key, on the index of ``requests``."""
-        asked = self.requests.set_index(self.roles.key, drop=False).reindex(requests[self.roles.key].to_numpy())
-        if asked[self.roles.time].isna().any():
+        return self._came(requests, list(self.requests)).set_axis(requests.index)
+
+    def _came(self, requests, columns):
+        """Some columns of these requests as they came in."""
+        at = self._keys.get_indexer(requests[self.roles.key])
+        if (at < 0).any():
             raise SkewkitError(f"{self.name} was asked to replay requests it has not; give rows of its own tables")
-        return asked.set_axis(requests.index)
+        return self.requests[columns].take(at)
+
+    @cached_property
+    def _keys(self) -> pd.Index:
+        return pd.Index(self.requests[self.roles.key])
 
     def reading(self, columns: tuple[str, ...]) -> tuple[str, ...]:
         """The features that read any of these columns of the requests."""
@@ -87,16 +99,19 @@ class Scenario:
         What knobs give is kept, for a drill asks again at each severity.
         """
         names = tuple(features) or tuple(self.definitions)
-        keys = requests[self.roles.key].to_numpy()
-        mark = (names, str(sorted(knobs.items())), hashlib.sha256(keys.tobytes()).hexdigest())
-        if source is not None or mark not in self.memo:
+
+        def make():
             turned = {f: turn(self.definitions[f], **knobs) for f in names}
-            asked = (self.source(requests) if source is None else source).reset_index(drop=True)
-            made = evaluate(turned, self.raw, asked, self.roles.time)
-            if source is not None:
-                return made.set_axis(requests.index)
-            self.memo[mark] = made
-        return self.memo[mark].set_axis(requests.index)
+            read = {self.roles.time}.union(*map(reads, turned.values()))
+            columns = sorted(read) if read <= set(self.requests) else list(self.requests)  # an error says what there is
+            asked = (self._came(requests, columns) if source is None else source).reset_index(drop=True)
+            return evaluate(turned, self.raw, asked, self.roles.time, self.lines)
+
+        if source is not None:
+            return make().set_axis(requests.index)
+        keys = pd.util.hash_array(requests[self.roles.key].to_numpy(), categorize=False)
+        mark = (names, str(sorted(knobs.items())), hashlib.sha256(keys.tobytes()).hexdigest())
+        return self.results.get(mark, make).set_axis(requests.index)
 
     @cached_property
     def _folder(self) -> Path:
@@ -171,6 +186,10 @@ class Scenario:
     def _fitted(self, table):
         known = table[table[self.roles.label].notna()]
         return self.fit(known[list(self.roles.features)], known[self.roles.label])
+
+
+def _bytes(frame: pd.DataFrame) -> int:
+    return int(frame.memory_usage(index=False).sum())
 
 
 def scored(model, features: pd.DataFrame) -> np.ndarray:

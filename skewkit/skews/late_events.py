@@ -23,7 +23,8 @@ class LateEvents(Skew):
 
     A pipeline with the knob ``clock`` recomputes the feature by the clock ``serving``: "stream", "ingestion" or "event"
     (see `features.AsOf`). With ``watermark`` (a length, 5min) a stream never counts what came later than that after it
-    happened.
+    happened. With ``edge`` (a length, 2h) the clock is training's, and serving misses the events of the last ``edge``: of
+    a window its end, where its beginning stays; the pipeline's knob of that name does it.
 
     A table without its events has only counts. With ``late``, the share in (0, 1] of the events that come too late, each
     event counted is missed with that chance, drawn by the request's key; this is approximate, for in the world events are
@@ -33,6 +34,7 @@ class LateEvents(Skew):
 
     serving: str = "stream"
     watermark: str = ""
+    edge: str = ""
     late: float = 0.0
 
     lengths = ("watermark", "edge")
@@ -51,10 +53,16 @@ class LateEvents(Skew):
                 "late_events was given watermark=, which only a stream in a pipeline has; "
                 "give serving='stream' and no late="
             )
+        if self.edge and not duration(self.edge, "edge"):
+            raise SkewkitError(f"edge={self.edge!r} was asked of late_events and misses nothing; give a length above 0")
+        if self.edge and (self.late or self.watermark or self.serving != "stream"):
+            raise SkewkitError("late_events was given edge=, which keeps the clock of training; give it alone")
 
     def knobs(self):
         if self.late:
             return {}
+        if self.edge:
+            return {"edge": self.edge}
         return {"clock": self.serving, **({"watermark": self.watermark} if self.watermark else {})}
 
     def acts_on(self, frame, roles):
@@ -75,8 +83,9 @@ class LateEvents(Skew):
         if "clock" in e.knobs:
             for serving in CLOCKS:
                 yield cls(features=(e.feature,), serving=serving), 2
-            for watermark in LENGTHS:
-                yield cls(features=(e.feature,), watermark=watermark), 6
+            if "window" in e.knobs:
+                lengths = ("edge", "watermark")
+                yield from ((cls(features=(e.feature,), **{n: v}), 6) for n in lengths for v in LENGTHS)
         if (share := missed(e)) is not None:
             yield cls(features=(e.feature,), late=share), e.real
 
@@ -86,8 +95,8 @@ class LateEvents(Skew):
     def says(self, alike=True):
         if self.late:
             return f"misses {100 * self.late:.3g}% of the events"
-        if edge := getattr(self, "edge", ""):
-            return f"misses the events of the last {edge}"
+        if self.edge:
+            return f"misses the events of the last {self.edge}"
         late = f", and misses what comes more than {self.watermark} late" if self.watermark else ""
         return f"counts events by the clock of {self.serving}{late}"
 

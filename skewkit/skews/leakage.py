@@ -63,7 +63,7 @@ class Leakage(Skew):
 
     @classmethod
     def propose(cls, e):
-        if "horizon" in e.knobs:
+        if "horizon" in e.knobs and e.side == "training":
             yield from ((cls(features=(e.feature,), horizon=v), 6) for v in LENGTHS)
 
     def says(self, alike=True):

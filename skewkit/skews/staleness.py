@@ -10,21 +10,25 @@ import pandas as pd
 from ..clues import LENGTHS
 from ..exchanges import earlier
 from ..records import Skew, SkewkitError
-from ..timeline import Timeline, before, duration, history, refreshed
+from ..timeline import Timeline, before, duration, history, refreshed, snapped
+
+BATCHES = ("5min", "10min", "15min", "30min", "1h", "2h", "3h", "4h", "6h", "8h", "12h", "1D", "7D")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Staleness(Skew):
-    """Serving is ``lag`` behind (6h), or serves each value from a cache for up to ``ttl`` after it was filled, or both.
+    """Serving is ``lag`` behind (6h), or serves each value from a cache for up to ``ttl`` after it was filled, or knows what
+    was known when a batch last ran that runs every ``snapshot`` (1D: at midnight in UTC), or several of these.
 
     What is stale is the knowledge of one ``entity`` column (the entity of the table when not given). A pipeline with the
-    knobs ``lag`` and ``ttl`` recomputes the feature. Without one, the table's own history stands in: the value an
-    earlier request of the same entity had. That is exact for a cache (its values are those of the requests that filled
-    it) and approximate for a lag; a request with no earlier one keeps its value.
+    knobs ``lag``, ``ttl`` and ``snapshot`` recomputes the feature. Without one, the table's own history stands in: the
+    value an earlier request of the same entity had. That is exact for a cache (its values are those of the requests that
+    filled it) and approximate for a lag or a snapshot; a request with no earlier one keeps its value.
     """
 
     lag: str = ""
     ttl: str = ""
+    snapshot: str = ""
     entity: str = ""
 
     lengths = ("lag", "ttl", "snapshot")
@@ -32,12 +36,14 @@ class Staleness(Skew):
 
     def __post_init__(self):
         super().__post_init__()
-        lengths = [duration(v, n) for n, v in (("lag", self.lag), ("ttl", self.ttl)) if v]
-        if not any(lengths):
-            raise SkewkitError("staleness needs lag= (how far behind serving is) or ttl= (how long a cache holds)")
+        if not any([duration(v, n) for n, v in self.knobs().items()]):
+            raise SkewkitError(
+                "staleness needs lag= (how far behind serving is), ttl= (how long a cache holds) or "
+                "snapshot= (how often a batch runs)"
+            )
 
     def knobs(self):
-        return {n: v for n, v in (("lag", self.lag), ("ttl", self.ttl)) if v}
+        return {n: v for n in self.lengths if (v := getattr(self, n))}
 
     def acts_on(self, frame, roles):
         fixed = {self.entity or roles.entity}
@@ -52,9 +58,11 @@ class Staleness(Skew):
         """The row whose values each row is served."""
         rows = np.arange(len(times))
         filled = refreshed(entities, times, duration(self.ttl, "ttl")) if self.ttl else rows
-        if not self.lag:
+        every, lag = (duration(v, n) if v else 0 for n, v in (("snapshot", self.snapshot), ("lag", self.lag)))
+        if not (every or lag):
             return filled
-        seen = Timeline(entities, times).latest(entities, before(times[filled], duration(self.lag, "lag")))
+        until = snapped(times[filled], every) if every else times[filled]
+        seen = Timeline(entities, times).latest(entities, before(until, lag))
         return np.where(seen >= 0, seen, rows)
 
     @property
@@ -65,17 +73,15 @@ class Staleness(Skew):
     def propose(cls, e):
         if not e.paired:
             return
-        for name in ("lag", "ttl"):
-            if name in e.knobs:
-                yield from ((cls(features=(e.feature,), **{name: v}), 6) for v in LENGTHS)
-        if not e.knobs & {"lag", "ttl"} and earlier(e):
-            yield from ((cls(features=(e.feature,), **{n: v}), 7) for n in ("ttl", "lag") for v in LENGTHS)
+        for name in cls.lengths if "lag" in e.knobs or earlier(e) else ():
+            lengths = BATCHES if name == "snapshot" else LENGTHS
+            yield from ((cls(features=(e.feature,), **{name: v}), 7) for v in lengths)
 
     def says(self, alike=True):
         told = (
             ("is {} behind", self.lag),
             ("is up to {} old, from a cache", self.ttl),
-            ("is as of the last {}", getattr(self, "snapshot", "")),
+            ("is as of the last batch, which runs every {}", self.snapshot),
         )
         return ", ".join(text.format(v) for text, v in told if v)
 
@@ -84,3 +90,4 @@ class Staleness(Skew):
         yield cls(features=("recent_amount",), lag="6h")
         yield cls(features=("recent_amount", "recent_count"), ttl="1D")
         yield cls(features=("recent_count",), lag="1h", ttl="12h", entity="country")
+        yield cls(features=("recent_amount", "recent_count"), snapshot="1D")
