@@ -18,7 +18,6 @@ MARGIN = 20.0  # bits by which a cause must be shorter than "changed, unexplaine
 APART = 10.0  # bits by which a cause with other predictions must be longer
 COVERS = 0.9  # of the rows that differ, that the named causes together must explain
 FIRST = 12  # proposals of each feature whose scope is looked for
-LOOKS = 400  # rows that differ, in which proposals are compared first
 DEEPEST = 3  # causes in one feature
 FEW = 100  # rows that differ, and as many that do not, in which two skews in turn are looked for
 IN_TURN = ("unit_change", "measurement", "precision", "clipping", "missing_fill", "text_format", "schema_change")
@@ -126,21 +125,20 @@ def proposed(e: Evidence, stems: tuple[str, ...] = ()) -> Iterator[tuple[Skew, f
 
 def _scored(e, sample, pending, proposals):
     """The scope and the bits of those proposals that reproduce most of a few rows."""
-    some = np.flatnonzero(pending)[:LOOKS]
+    some = pending[sample.few]
+    after = e.after.iloc[sample.few]
     rated, rivals = [], []
     for order, (skew, price) in enumerate(proposals):
         if (bits := skew.by_chance(e)) is not None:
             rivals.append(sample.ground.by_chance(e, skew, price, bits, pending))
             continue
-        predicted = sample.predicted(e.feature, skew)
-        if predicted is None:
-            continue
-        right = int(agree(predicted.iloc[some], e.after.iloc[some]).sum())
+        made = sample.glimpsed(e.feature, skew)
+        right = 0 if made is None else int((agree(made, after) & some).sum())
         if right >= 3:
-            rated.append((-right, price, order, skew, predicted))
-    rated.sort(key=lambda r: r[:3])
-    for _, price, _, skew, predicted in rated[:FIRST]:
-        if (one := sample.ground.scored(e, (skew,), price, predicted, pending)) is not None:
+            rated.append((-right, price, order, skew))
+    for _, price, _, skew in sorted(rated, key=lambda r: r[:3])[:FIRST]:
+        predicted = sample.predicted(e.feature, skew)
+        if predicted is not None and (one := sample.ground.scored(e, (skew,), price, predicted, pending)) is not None:
             rivals.append(one)
     return rivals
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from .scope import coin
 
 WHOLE = 50_000  # rows in which a skew can look at other rows
 SOME = 2_500  # of a feature's rows that differ, and as many that do not
+GLANCE = 120  # of a feature's rows that differ, for a first look
 HELD = 0.2  # of the rows, on which what was found on the others is verified
 
 
@@ -91,6 +93,38 @@ class Specimens:
         if mark not in self.memo:
             self.memo[mark] = self._predicted(feature, replace(skew, features=(feature,)))
         return self.memo[mark]
+
+    @cached_property
+    def few(self) -> np.ndarray:
+        """Rows for a first look: some that differ of each feature, by their place among the rows."""
+        off = [np.flatnonzero(self.evidence(f).differ)[:GLANCE] for f in self.features]
+        return np.unique(np.concatenate(off)) if off else np.empty(0, int)
+
+    def glimpsed(self, feature: str, skew: Skew) -> pd.Series | None:
+        """What the skew would have made of the feature on the few rows alone: all that a first look needs."""
+        if skew.wide and not self._turns(feature, skew):
+            made = self.predicted(feature, skew)
+            return None if made is None else made.iloc[self.few]
+        table = self._few_rows
+        if not self._turns(feature, skew):
+            return self.changed(table, feature, skew)
+        mark = ("glimpsed", str(sorted(skew.knobs().items())))
+        if mark not in self.memo:
+            self.memo[mark] = {}
+            able = [f for f in self.features if set(skew.knobs()) <= self.case.replay.knobs(f)]
+            try:
+                self.memo[mark] = self.case.replay(table, tuple(able), **skew.knobs()).to_dict("series")
+            except (SkewkitError, KeyError):  # of which one cannot be turned so: each by itself
+                pass
+        made = self.memo[mark].get(feature)
+        return self._replayed(table, feature, skew.knobs()) if made is None else made
+
+    @cached_property
+    def _few_rows(self):
+        return self.frame.iloc[self.few]
+
+    def _turns(self, feature, skew):
+        return bool(turned(replace(skew, features=(feature,)), self.case.roles, self.case.replay))
 
     def _predicted(self, feature, skew):
         if turned(skew, self.case.roles, self.case.replay):

@@ -78,7 +78,7 @@ class NormalizationWindow(Skew):
         windows = (*(v for v in LENGTHS if pd.Timedelta(v) >= pd.Timedelta("5min")), GLOBAL)
         if "window" in e.knobs:
             yield from ((cls(features=(e.feature,), serving=w), 6) for w in windows)
-        elif e.paired and {k for k in e.kinds} == {"number"}:
+        elif e.paired and {k for k in e.kinds} == {"number"} and _normalised(e.numbers[1]):
             few = [w for w in windows if w == GLOBAL or pd.Timedelta(w) >= pd.Timedelta("6h")]
             for entity in dict.fromkeys(("", *(c for c in (e.roles.entity, *e.roles.segments) if c in e.frame))):
                 yield from (
@@ -96,3 +96,8 @@ class NormalizationWindow(Skew):
         yield cls(features=("amount_scaled",), training="30D", serving="1D")
         yield cls(features=("amount",), training="7D", serving=GLOBAL)
         yield cls(features=("amount_scaled", "amount"), training="30D", serving="2D", entity="country")
+
+
+def _normalised(values):
+    """Whether numbers could have been scaled to mean 0 and deviation 1, over windows that are not all alike."""
+    return len(values) > 2 and abs(np.mean(values)) < 1 and 0.2 < np.std(values) < 5

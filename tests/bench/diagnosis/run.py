@@ -99,25 +99,33 @@ def answer(case: dict, regime: str) -> dict:
     )
     said = sk.diagnose(made)
     return {
-        "fits": [as_answer(f) for f in said.fits if f.skew != "unknown"],
-        "unknown": sorted({c for f in said.fits if f.skew == "unknown" for c in f.features}),
+        "fits": [one for fit in said.named for one in as_answers(fit, case)],
+        "unknown": sorted({c for fit in said.fits if fit.kind is None for c in fit.features}),
     }
 
 
-def as_answer(fit) -> dict:
-    """A fit as the benchmark's files have it."""
-    features = list(fit.features)
-    rivals = getattr(fit, "rivals", None) or ()
+def as_answers(fit, case) -> list[dict]:
+    """A fit as the benchmark's files have it: one for all its features, or one each where their parameters differ."""
+    parameters = {f: canonical(skew, f, case) for f, skew in fit.causes.items()}
+    alike = len({json.dumps(p, default=str) for p in parameters.values()}) == 1
+    groups = [list(fit.features)] if alike else [[f] for f in fit.features]
+    return [_answer(fit, group, parameters[group[0]], case) for group in groups]
+
+
+def _answer(fit, features, parameters, case):
+    from skewkit.skews import make
+
+    rivals = [make(**{**r["parameters"], "features": features}) for r in fit.rivals]
     return {
         "cause": fit.skew,
-        "parameters": canonical(fit.skew, fit.parameters, features),
+        "parameters": parameters,
         "features": features,
-        "where": list(fit.where) if getattr(fit, "where", None) else None,
-        "share": getattr(fit, "share", 1.0),
+        "where": list(fit.where) if fit.where else None,
+        "share": fit.share,
         "since": str(fit.since) if fit.since is not None else None,
-        "until": str(fit.until) if getattr(fit, "until", None) is not None else None,
+        "until": str(fit.until) if fit.until is not None else None,
         "explained": fit.explained,
-        "rivals": [{"cause": r.skew, "parameters": canonical(r.skew, r.parameters, features)} for r in rivals],
+        "rivals": [{"cause": r.stem, "parameters": canonical(r, features[0], case)} for r in rivals],
     }
 
 
@@ -128,14 +136,38 @@ RENAMED = {
 }
 
 
-def canonical(skew: str, parameters, features) -> dict:
-    """skewkit's parameters as the benchmark names them: units as factor and offset, a header's constant as its value."""
-    p = {RENAMED.get(skew, {}).get(k, k): v for k, v in dict(parameters).items() if k != "features"}
-    if skew == "unit_change" and p.get("unit"):
+def canonical(skew, feature: str, case: dict) -> dict:
+    """A skew's parameters as the benchmark names them: units as factor and offset, a header's constant as its value, codes as pairs."""
+    given = {k: v for k, v in skew.to_dict().items() if k not in ("skew", "features")}
+    p = {RENAMED.get(skew.stem, {}).get(k, k): v for k, v in given.items()}
+    if skew.stem == "unit_change" and p.pop("unit"):
         from .with_skewkit import AFFINE
 
-        unit = p.pop("unit")
+        unit = skew.unit
         return dict(zip(("factor", "offset"), AFFINE[unit], strict=True)) if unit in AFFINE else {"function": unit}
-    if skew == "broken_header" and "how" in p:
-        return {"value": {"null": None, "zero": 0.0}.get(p["how"], features[0])}
+    if skew.stem == "broken_header":
+        return {"value": {"null": None, "zero": 0.0}.get(skew.how, feature)}
+    if skew.stem == "encoding":
+        return {"mapping": _mapping(skew, feature, case.get("replayed", case["training"]))}
+    if skew.stem == "missing_fill":
+        return {side: None if p[side] == "null" else p[side] for side in ("training", "serving")}
+    if skew.stem == "rate_definition":
+        return {"how": skew.how} if skew.how else {"setting": skew.setting, "serving": skew.serving}
+    if skew.stem == "late_events":
+        kept = ("late",) if skew.late else ("edge",) if skew.edge else ("clock", "watermark")
+        return {k: p[k] for k in kept if p[k]}
+    if skew.stem in ("staleness", "misjoin", "time_zone", "precision", "schema_change"):
+        return {k: v for k, v in p.items() if v not in ("", None, [], ()) and k != "others"}
     return p
+
+
+def _mapping(skew, feature, table):
+    """What each value that occurs is served as, of those that change."""
+    values = table[feature].dropna().drop_duplicates()
+    made = skew.inject(values.to_frame(), None)[feature].astype(object)
+    pairs = zip(values.astype(object), made.where(made.notna(), None), strict=True)
+    return [[_plain(a), _plain(b)] for a, b in pairs if b is None or a != b]
+
+
+def _plain(value):
+    return value.item() if hasattr(value, "item") else value
