@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from .clues import Evidence, decimals, floats, snapped
+from .timeline import nanoseconds
 
-ENOUGH = 100  # rows that differ
+ENOUGH = 60  # rows that differ
 STRANGE = 0.003  # a spread as odd as this, or odder, is not called chance
 
 
@@ -86,7 +87,11 @@ def noise(e: Evidence) -> tuple[float, float, float] | None:
     from scipy.stats import kstest, spearmanr
 
     x, y = e.numbers
-    if len(x) < ENOUGH or len(x) < len(e.x) or len(np.unique(x)) < 10:
+    with np.errstate(over="ignore"):
+        measurable = np.isfinite(np.var(x) + np.var(y)) if len(x) else False
+    if len(x) < ENOUGH or len(x) < len(e.x) or len(np.unique(x)) < 10 or (y % 1 == 0).all():
+        return None
+    if not measurable:
         return None
     gain = float(np.mean((x - x.mean()) * (y - y.mean())) / np.var(x))
     offset = float(np.mean(y) - gain * np.mean(x))
@@ -106,7 +111,10 @@ def noise(e: Evidence) -> tuple[float, float, float] | None:
     if grain > error / 3 or error > np.std(y) / 2:  # too coarse to see the noise's form, or nothing but noise
         return None
     rows = np.random.default_rng(0).permutation(len(left))[:2_000]
+    when = nanoseconds(e.frame[e.roles.time])[e.differ] if e.roles.time in e.frame else np.arange(len(left))
+    turn = left[np.argsort(when, kind="stable")]  # what is stale or windowed is alike in requests soon after each other
     oddities = [
+        spearmanr(turn[1:], turn[:-1]).pvalue,
         kstest(left[rows] / error, "norm").pvalue,
         spearmanr(left[rows], x[rows]).pvalue,
         spearmanr(np.abs(left[rows]), x[rows]).pvalue,

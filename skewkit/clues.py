@@ -95,7 +95,8 @@ class Evidence:
     def raw(self) -> float:
         """Bits to write down one served value as such, where it is known only that it is not the right one.
 
-        Of few values those that are there more often take fewer bits, so that mere shuffling explains itself.
+        Of few values those that are there more often take fewer bits, so that mere shuffling explains itself; so do, of
+        whole numbers, the differences that are there more often, so that counting a few more or less does.
         """
         plain = float(np.log2(1 + self.values))
         if not self.paired or not 2 < self.values <= SOME:
@@ -104,7 +105,12 @@ class Evidence:
         counts = np.bincount(codes) / len(codes)
         was = pd.Index(names).get_indexer(self.x.astype(object))
         rest = 1 - np.where(was >= 0, counts[was], 0.0)
-        return min(plain, max(1.0, float(np.mean(np.log2(np.maximum(rest, counts[codes]) / counts[codes])))))
+        found = [plain, float(np.mean(np.log2(np.maximum(rest, counts[codes]) / counts[codes])))]
+        x, y = self.numbers
+        if len(x) == len(self.x) and (x % 1 == 0).all() and (y % 1 == 0).all():
+            steps = np.unique(y - x, return_counts=True)[1] / len(x)
+            found.append(float(-(steps * np.log2(steps)).sum()))
+        return max(1.0, min(found))
 
     @property
     def real(self) -> float:

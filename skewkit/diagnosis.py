@@ -11,17 +11,18 @@ import pandas as pd
 from . import reshaped, unpaired
 from .bits import Rival
 from .causes import Diagnosis, Fit
-from .clues import Evidence, agree
+from .clues import NEAR, Evidence, agree
 from .facts import picture, rows, seen
 from .inference import infer
 from .policy import Policy
 from .policy_file import read_policy
-from .records import Case, Finding, NotRun
+from .records import Case, Finding, NotRun, Tolerance
 from .scope import Scope
 from .search import APART, COVERS, Named, name
 from .specimens import Specimens, specimens
 from .verification import Measured, measured, price, scoped, within
 
+SLIGHT = Tolerance(absolute=1e-12, relative=NEAR)  # nearer than this, numbers are the same
 FEWEST = 3  # rows that differ, for a cause to be looked for
 BUCKETS = 20  # of the span of time: two onsets within one of them are one
 ALIKE = 0.04  # by which the shares of one cause in two features may differ
@@ -39,7 +40,16 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
         return unpaired.diagnose(case, policy, seed)
     shape = list(reshaped.columns(case))
     off = tuple(f for f in _off(case, policy) if not any(f in fit.features for fit in shape))
+    slight = tuple(f for f in _slight(case) if f not in off and not any(f in fit.features for fit in shape))
     fits = list(shape)
+    if slight:
+        there = specimens(case, slight, policy, seed)
+        found = [
+            one
+            for f in slight
+            if (one := name(f, there, len(slight))).causes and one.causes[0].skews[0].stem == "precision"
+        ]
+        fits += _fits(there, found, policy, seed)
     if off:
         sample = _with_events(specimens(case, off, policy, seed))
         wrong = tuple(f for f in off if _training_at_fault(sample, f))
@@ -60,6 +70,14 @@ def _off(case, policy) -> Iterator[str]:
             limit = policy.limit(Finding("parity", "skew", f, "differ", 0.0, "", 1)) or {}
             if differ >= FEWEST and differ > limit.get("tolerated", 0) * case.pairs.n:
                 yield f
+
+
+def _slight(case) -> Iterator[str]:
+    """The numbers of which rows differ, by less than may be: held with fewer digits, perhaps."""
+    kinds = [t.kinds() for t in case.pairs.tables]
+    for f in case.roles.features:
+        if all(k.get(f) == "number" for k in kinds) and case.pairs.agreement(f, SLIGHT).differ >= FEWEST:
+            yield f
 
 
 def _with_events(sample: Specimens) -> Specimens:
@@ -239,7 +257,7 @@ def _fit(group, groups, on_all, sample, policy, seed):
         final = replace(scope, share=drawn[0][1])
         yield Fit(
             *(named, final, any_row, case.pairs.n, 1 - left / total if total else 1.0, verified, group.saved),
-            rivals=tuple({"skew": r.skews[0].stem, "parameters": r.skews[0].to_dict()} for r in _others(group, step)),
+            rivals=tuple({"skew": r.stem, "parameters": r.to_dict()} for r in _others(group, step)),
             before=before,
             cost=price(case, policy, sample, struck, seed),
             detail=rows(case, e, group.leader.rows),
@@ -250,12 +268,14 @@ def _fit(group, groups, on_all, sample, policy, seed):
 
 def _others(group, step):
     """Other skews that predict the same, each once."""
-    seen_ = {step[0].stem}
+    known = {step[0].stem}
     for rival in group.rivals:
         stem = rival.skews[0].stem
-        if len(rival.skews) == 1 and stem not in seen_:
-            seen_.add(stem)
-            yield rival
+        if len(rival.skews) == 1 and stem not in known:
+            known.add(stem)
+            yield rival.skews[0]
+    if (window := reshaped.sibling(step[0])) is not None and window.stem not in known:
+        yield window
 
 
 def _missing(case, fits):

@@ -31,7 +31,7 @@ def read_events(
     then named "events". ``table`` is a frame or a location; ``entity`` the columns that say whose an event is: a name, a
     list, or a mapping of a column of the requests to the one of the events (not given: the entity of ``roles`` where the
     events have it, else all events are one series; so they are with []). ``happened`` is the column of event time,
-    ``known`` that of ingestion (not given: known when it happened), ``values`` the columns of numbers (not given: all
+    ``known`` that of ingestion (of the two, one that is not given is the other), ``values`` the columns of numbers (not given: all
     numbers that are none of these). ``requests`` are the columns of the served table; ``rename`` maps their names to
     yours; ``time_zone`` is the declared zone of naive times.
 
@@ -56,9 +56,9 @@ def _read(name, told, requests, roles, rename, time_zone):
             f"{who} stay in {table.told['engine']}, and are read whole to replay from; give files or a frame"
         )
     table = table.renamed({mine: theirs for theirs, mine in rename.items() if theirs in table.columns})
-    if not told.get("happened"):
+    if not (told.get("happened") or told.get("known")):
         raise SkewkitError(f"{who} needs happened=, the column of event time; it has {', '.join(table.columns)}")
-    clocks = {"happened": told["happened"], "known": told.get("known") or told["happened"]}
+    clocks = {"happened": told.get("happened") or told["known"], "known": told.get("known") or told["happened"]}
     entities = _entities(who, told.get("entity"), table, requests, roles)
     values = _values(who, told.get("values"), table, {*clocks.values(), *entities.values()})
     if taken := sorted(set(values) & {*CLOCKS, *entities}):

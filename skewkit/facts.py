@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .bits import Ground
+from .chances import missed
 from .clues import Evidence, floats
 from .evidence import shown
 from .records import Case
@@ -29,6 +30,9 @@ def seen(e: Evidence, ground: Ground) -> tuple[str, ...]:
         told.append(f"served is higher in {share(np.mean(y > x))} of them")
     if e.y.isna().mean() >= CLEAR:
         told.append("served is null")
+    for gained, word in ((False, "missed"), (True, "counted twice")):
+        if (chance := missed(e, gained)) is not None:
+            told.append(f"as if each event were {word} with a chance of {share(chance)}")
     among = set(e.before.dropna().astype(object).unique().tolist())
     if e.values > 10 and np.mean([v in among for v in e.y.dropna().tolist()] or [0]) >= CLEAR:
         told.append("what was served is what other rows should have had")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from .causes import Fit
 from .clues import agree
-from .records import Case
+from .records import Case, Skew
 from .scope import Scope
 from .skews import SKEWS
 
+WINDOW = re.compile(r"(?P<name>.+?)_?(?P<count>[0-9]+)_?(?P<unit>min|h|hours?|d|days?|D|w|weeks?)")
 LOOKS = 2_000  # rows that tell whether a new column is a missing one
 
 
@@ -61,3 +63,14 @@ def together(fits: list[Fit]) -> list[Fit]:
         skew = schema(features=tuple(swapped), how="misread", to=tuple(reads[f] for f in swapped))
     bits = sum(p.bits or 0 for p in parts)
     return [*kept, replace(parts[0], causes=dict.fromkeys(swapped, skew), bits=bits)]
+
+
+def sibling(skew: Skew) -> Skew | None:
+    """A feature read from its own sibling of another window: the same table as its own over that window; None where it is none."""
+    if skew.stem != "schema_change" or skew.how != "misread" or len(skew.features) != 1:
+        return None
+    mine, theirs = (WINDOW.fullmatch(n) for n in (skew.features[0], skew.to[0]))
+    if not mine or not theirs or mine["name"] != theirs["name"]:
+        return None
+    unit = {"m": "min", "d": "D", "w": "W", "h": "h"}.get(theirs["unit"].lower()[0], "D")
+    return SKEWS["normalization_window"](features=skew.features, serving=f"{theirs['count']}{unit}")

@@ -102,7 +102,7 @@ class Specimens:
 
     def glimpsed(self, feature: str, skew: Skew) -> pd.Series | None:
         """What the skew would have made of the feature on the few rows alone: all that a first look needs."""
-        if skew.wide and not self._turns(feature, skew):
+        if "ttl" in skew.knobs() or (skew.wide and not self._turns(feature, skew)):
             made = self.predicted(feature, skew)
             return None if made is None else made.iloc[self.few]
         table = self._few_rows
@@ -128,7 +128,10 @@ class Specimens:
 
     def _predicted(self, feature, skew):
         if turned(skew, self.case.roles, self.case.replay):
-            return self._replayed(self.frame, feature, skew.knobs())
+            if "ttl" not in skew.knobs():
+                return self._replayed(self.frame, feature, skew.knobs())
+            made = self._replayed(self.table, feature, skew.knobs())  # who filled the cache may be another row
+            return None if made is None else made.iloc[self.place].reset_index(drop=True)
         if not skew.wide:
             return self.changed(self.frame, feature, skew)
         whole = self._together(skew).get(feature)
@@ -183,7 +186,7 @@ def specimens(case: Case, features: tuple[str, ...], policy: Policy, seed: int =
     off = np.zeros(pairs.n, bool)
     some = {}
     for f in features:
-        some[f] = pairs.agreement(f, policy.near(f)).rows
+        some[f] = ~agree(*pairs.columns(f))
         off |= some[f]
     whole = np.arange(pairs.n) if pairs.n <= WHOLE else _whole(pairs, roles, off, draw)
     held = draw[whole] >= 1 - HELD

@@ -59,9 +59,7 @@ class Clipping(Skew):
         if not e.numeric or not e.paired or e.after.nunique() < 2:
             return
         x, y = e.numbers
-        (high, up), (low, down) = (
-            commonest(y[side]) if len(np.unique(x[side])) > 1 else (np.nan, 0) for side in (y < x, y > x)
-        )
+        (high, up), (low, down) = (_edge(x[side], y[side]) for side in (y < x, y > x))
         for bounds in ({"low": low, "high": high}, {"high": high}, {"low": low}):
             if len(bounds) == 2 and not low <= high:
                 continue
@@ -77,7 +75,7 @@ class Clipping(Skew):
         """Bounds beyond which values were lost: between the last that is there and the first that is not."""
         lost, x, kept = floats(e.x[e.y.isna()]), floats(e.before), floats(e.before[e.after.notna().to_numpy(bool)])
         lost, kept = lost[np.isfinite(lost)], kept[np.isfinite(kept)]
-        if not len(lost) or not len(kept):
+        if len(np.unique(lost)) < 2 or not len(kept):  # one value lost is a code, or a fill
             return
         above, below = lost[lost > np.median(x[np.isfinite(x)])], lost[lost <= np.median(x[np.isfinite(x)])]
         high = _between(kept[kept < above.min()].max(initial=-np.inf), above.min()) if len(above) else None
@@ -134,3 +132,11 @@ def _between(kept, lost):
         if min(kept, lost) <= short <= max(kept, lost) and short != lost:
             return float(short)
     return float(kept)
+
+
+def _edge(x, y):
+    """The value that most became, and the share that did, where enough others became it to be a bound and no code."""
+    value, share = commonest(y)
+    became = np.unique(x[y == value])
+    enough = 3 if (became % 1 == 0).all() else 2
+    return (value, share) if len(became) >= enough else (np.nan, 0.0)

@@ -57,7 +57,7 @@ class DoubleCount(Skew):
             return
         if "counted" in e.knobs or _grows(e.before, 1.0):
             yield cls(features=(e.feature,)), 2
-        if (share := missed(e, gained=True)) is not None:
+        if "counted" in e.knobs and (share := missed(e, gained=True)) is not None:
             yield cls(features=(e.feature,), twice=share), e.real
 
     def by_chance(self, e):

@@ -86,7 +86,7 @@ class LateEvents(Skew):
             if "window" in e.knobs:
                 lengths = ("edge", "watermark")
                 yield from ((cls(features=(e.feature,), **{n: v}), 6) for n in lengths for v in LENGTHS)
-        if (share := missed(e)) is not None:
+        if "clock" in e.knobs and (share := missed(e)) is not None:  # without the events, a shorter window looks so too
             yield cls(features=(e.feature,), late=share), e.real
 
     def by_chance(self, e):

@@ -58,13 +58,17 @@ class Measurement(Skew):
         if not e.numeric or not e.paired or e.kinds[0] != "number":
             return
         x, y = e.numbers
-        top = float(y.max()) if len(y) and np.mean(y == y.max()) > 0.01 else None
+        limits = (
+            [float(y.max())] if len(y) and np.mean(y == y.max()) > 0.01 and len(np.unique(x[y == y.max()])) > 1 else []
+        )
+        for limit in limits if e.after.nunique() > 1 else ():
+            yield cls(features=(e.feature,), saturation=limit), 3 + e.raw
         for gain, offset in affine(x, y)[:2]:
             paid = 3 + price(e, gain) + (price(e, offset) if offset else 0)
             if gain not in FACTORS:  # what a unit has is a unit's
                 yield cls(features=(e.feature,), gain=gain, offset=offset), paid
-            if top is not None:
-                yield cls(features=(e.feature,), gain=gain, offset=offset, saturation=top), paid + e.raw
+            for limit in (t for t in limits if (gain * x + offset > t + abs(t) * 1e-9).any()):
+                yield cls(features=(e.feature,), gain=gain, offset=offset, saturation=limit), paid + e.raw
         if (fit := noise(e)) is not None:
             gain, offset, deviation = fit
             yield cls(features=(e.feature,), gain=gain, offset=offset, noise=deviation), 3 * e.real

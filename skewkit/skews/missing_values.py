@@ -46,15 +46,15 @@ class MissingValues(Skew):
     @classmethod
     def propose(cls, e):
         lost = e.after.isna() & e.before.notna() if e.paired else e.after.isna()
-        if not lost.any() or lost.all():
+        if not lost.any() or e.after.isna().all():
             return
         yield cls(features=(e.feature,), rate=1.0), 2
-        if e.paired and e.before.dtype.kind in "iufMm":
-            ranks, rate = e.before.rank(pct=True), lost.sum() / e.before.notna().sum()
-            middle = ranks[lost].mean()
-            how = "high" if middle > 0.5 else "low"
-            if abs(middle - (1 - rate / 2 if how == "high" else rate / 2)) < 0.02:
-                yield cls(features=(e.feature,), rate=float(rate), how=how), e.real
+        if e.paired and e.before.dtype.kind in "iuf":
+            column = e.before if e.whole is None else e.whole[e.feature]
+            for how, beyond in (("high", column >= e.before[lost].min()), ("low", column <= e.before[lost].max())):
+                rate = float(f"{beyond.sum() / column.notna().sum() + 5e-7:.6f}")
+                if 0 < rate < 0.5:
+                    yield cls(features=(e.feature,), rate=rate, how=how), e.real
 
     def drawn(self, share):
         if self.how == "at_random" and self.rate == 1 and share < 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..clues import decimals
 from ..records import NotApplicable, Skew, SkewkitError
 
 NUMBER = re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?")
@@ -33,6 +34,11 @@ def day_month(value: Any) -> Any:
     return value.replace(month=value.day, day=value.month)
 
 
+def no_separator(value: Any) -> Any:
+    """A number without its decimal point, as money with two decimals is written: 12.5 becomes 1250."""
+    return float(f"{value:.2f}".replace(".", "")) if isinstance(value, float) and value == value else value
+
+
 WRITTEN: dict[str, Callable] = {
     "decimal_comma": decimal_comma,
     "latin1": lambda text: text.encode("utf-8", "surrogatepass").decode("latin-1"),
@@ -42,6 +48,7 @@ WRITTEN: dict[str, Callable] = {
     "trailing_blank": lambda text: f"{text} ",
     "day_month": day_month,
     "nfd": lambda text: unicodedata.normalize("NFD", text),
+    "no_separator": no_separator,
 }
 SAID = {
     "decimal_comma": "with a decimal comma",
@@ -52,13 +59,14 @@ SAID = {
     "trailing_blank": "with a blank at the end",
     "day_month": "with day and month exchanged",
     "nfd": "with accents as characters of their own",
+    "no_separator": "with the decimal separator lost",
 }
 READ: dict[str, Callable] = {  # what was served, as training had it
     "latin1": lambda text: text.encode("latin-1").decode("utf-8", "surrogatepass"),
     "trailing_blank": lambda text: text.removesuffix(" "),
     "day_month": day_month,
 }
-TAKES = {"decimal_comma": (str, float), "day_month": (str, dt.date)}  # beside text
+TAKES = {"no_separator": float, "decimal_comma": (str, float), "day_month": (str, dt.date)}  # beside text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +75,8 @@ class TextFormat(Skew):
 
     "latin1": its UTF-8 bytes are read as Latin-1, é as Ã©. "upper", "lower", "title". "trailing_blank": a blank at the
     end. "nfd": accents are characters of their own, which looks the same. "decimal_comma": 12.5 becomes the text 12,5;
-    a column of floats becomes text, and a model that reads numbers fails on it. "day_month": day and month are
+    a column of floats becomes text, and a model that reads numbers fails on it. "no_separator": a number that is written
+    with two decimals loses the point between, so that it is a hundred times as large. "day_month": day and month are
     exchanged where the day is at most 12, of dates and times without a zone, and of text that begins like 2024-03-05.
     """
 
@@ -98,7 +107,9 @@ class TextFormat(Skew):
     @classmethod
     def propose(cls, e):
         if e.kinds[1] in ("text", "other") or e.kinds == ("naive time", "naive time"):
-            yield from ((cls(features=(e.feature,), how=how), 3) for how in WRITTEN)
+            yield from ((cls(features=(e.feature,), how=how), 3) for how in WRITTEN if how != "no_separator")
+        elif e.kinds == ("number", "number") and decimals(e.numbers[0], 2) == 2:
+            yield cls(features=(e.feature,), how="no_separator"), 5
 
     def says(self, alike=True):
         return f"is written otherwise: {SAID[self.how]}"
@@ -116,7 +127,10 @@ class TextFormat(Skew):
 
     def _can(self, column):
         naive = column.dtype.kind == "M" and getattr(column.dtype, "tz", None) is None
-        also = {"decimal_comma": column.dtype.kind == "f", "day_month": naive}
+        number = column.dtype.kind == "f"
+        also = {"decimal_comma": number, "no_separator": number, "day_month": naive}
+        if self.how == "no_separator":
+            return number
         return column.dtype.kind == "O" or also.get(self.how, False)
 
     def _values(self, column, write):
@@ -134,6 +148,7 @@ class TextFormat(Skew):
             dtype = frame[f].dtype
             if not self._can(frame[f]):
                 raise NotApplicable(f"{f!r} is {dtype}, in which {self.how} changes nothing; name another feature")
-            kept = dtype if pd.api.types.is_string_dtype(dtype) or dtype.kind == "M" else object
+            same = pd.api.types.is_string_dtype(dtype) or dtype.kind == "M" or self.how == "no_separator"
+            kept = dtype if same else object
             columns[f] = pd.Series(self._values(frame[f], write), frame.index, kept)
         return pd.DataFrame(columns, index=frame.index)

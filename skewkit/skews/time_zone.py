@@ -20,18 +20,22 @@ class TimeZone(Skew):
 
     ``time`` is the column that the features are read from (the request's own time when not given). Without
     ``training``, a zone is looked for that reproduces the column. Which part of the time a feature is, or which other
-    time column it counts days since, is read from its values.
+    time column it counts days since, is read from its values, or said by ``reads`` (hour, weekday, ...): then it does not
+    matter how training read it, in each row's own zone perhaps.
     """
 
     serving: str
     training: str = ""
     time: str = ""
+    reads: str = ""
 
     choices = ("serving", ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "+05:30"))
 
     def __post_init__(self):
         super().__post_init__()
         zone(self.serving)
+        if self.reads and self.reads not in PARTS:
+            raise SkewkitError(f"reads={self.reads!r} was asked of time_zone; there are {', '.join(PARTS)}")
         if self.training:
             zone(self.training)
 
@@ -60,19 +64,23 @@ class TimeZone(Skew):
         for source in sources(e.frame, e.roles.time):
             few, off = e.frame[~e.differ].iloc[:300], e.frame[e.differ].iloc[:300]
             x, y = (side.loc[rows.index] for side, rows in ((e.before, off), (e.after, off)))
+            time = "" if source == e.roles.time else source
             for reading in readings(off, x, source):
+                near = {z: matches(off, reading, z, y) for z in different(e.frame[source])}
+                best = sorted((z for z in near if near[z] > 0.2), key=lambda z: -near[z])[:8]
                 was = [
                     z
-                    for z in COMMON
+                    for z in (COMMON if best else ())
                     if matches(off, reading, z, x) >= READS
                     and (not len(few) or matches(few, reading, z, e.before[few.index]) >= READS)
                 ]
                 if was:
-                    near = {z: matches(off, reading, z, y) for z in different(e.frame[source])}
-                    best = sorted((z for z in near if near[z] > 0.2), key=lambda z: -near[z])[:8]
-                    named = {"training": was[0], "time": "" if source == e.roles.time else source}
+                    named = {"training": was[0], "time": time}
                     yield from ((cls(features=(e.feature,), serving=z, **named), 7) for z in best if z != was[0])
                     return
+                if reading[0] in PARTS:
+                    named = {"reads": reading[0], "time": time}
+                    yield from ((cls(features=(e.feature,), serving=z, **named), 9) for z in best if near[z] > 0.5)
 
     def says(self, alike=True):
         was = f"; training read in {self.training}" if self.training else ""
@@ -114,6 +122,8 @@ class TimeZone(Skew):
     def _reading(self, frame, feature, roles, zones):
         """(part, time column, event column) that give this feature in one of the zones, or None."""
         source = self._source(frame, roles)
+        if self.reads:
+            return self.reads, source, None
         few = frame.iloc[:LOOKS]
         found = ((r, z) for z in zones for r in readings(few, few[feature], source))
         return next((r for r, z in found if matches(few, r, z, few[feature]) >= READS), None)
