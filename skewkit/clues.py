@@ -119,17 +119,20 @@ class Evidence:
 
     def mapping(self) -> dict[Any, Any]:
         """What each value became most often where it changed; None: null. Empty where values are too many to be codes."""
+        if self.x.nunique() > max(3, len(self.x) / 3):
+            return {}
         if ("mapping", self.feature, id(self.after)) not in self.memo:
-            self.memo["mapping", self.feature, id(self.after)] = _mapping(self.x, self.y)
+            self.memo["mapping", self.feature, id(self.after)] = codes(self.x, self.y)
         return self.memo["mapping", self.feature, id(self.after)]
 
 
-def _mapping(x, y):
+def codes(x: pd.Series, y: pd.Series) -> dict[Any, Any]:
+    """What each value of x became most often, and in nearly all of its rows; None: null."""
     there = x.notna().to_numpy(bool)
     x, y = x[there].astype(object), y[there].astype(object)
     was, values = pd.factorize(x)
     now, others = pd.factorize(y, use_na_sentinel=False)
-    if not len(values) or len(values) > max(3, len(x) / 3):
+    if not len(values):
         return {}
     pair, counts = np.unique(was * len(others) + now, return_counts=True)
     order = np.lexsort((pair, -counts))

@@ -209,6 +209,8 @@ def _same_rows(a, b, sample):
 def _fits(sample: Specimens, found: list[Named], policy: Policy, seed: int) -> Iterator[Fit]:
     """The groups measured on all rows, and what could not be named."""
     groups = _groups([one for one in found if one.causes], sample)
+    for group in groups:
+        group.members = {f: _completed(sample, f, r) for f, r in group.members.items()}
     on_all = {(id(g), f): measured(sample, f, r) for g in groups for f, r in g.members.items()}
     for group in groups:
         yield from _fit(group, groups, on_all, sample, policy, seed)
@@ -223,6 +225,15 @@ def _fits(sample: Specimens, found: list[Named], policy: Policy, seed: int) -> I
                 detail=rows(sample.case, e, e.differ, worst=True),
                 picture=picture(sample.case, e),
             )
+
+
+def _completed(sample, feature, rival):
+    """An explanation with what the rows that were held out can add to it: rare codes, say."""
+    if len(rival.skews) > 1:
+        return rival
+    before, after = sample.sides(feature)
+    off = ~agree(before, after)
+    return replace(rival, skews=(rival.skews[0].completed(before[off], after[off]),))
 
 
 def _fit(group, groups, on_all, sample, policy, seed):

@@ -189,6 +189,10 @@ class Skew:
         """The same where it strikes a share of the rows: a skew that draws rows itself says so in its own parameter."""
         return self, share
 
+    def completed(self, before: pd.Series, after: pd.Series) -> Skew:
+        """The same, with what only other rows of its scope could tell: the values that a mapping has not met."""
+        return self
+
     def by_chance(self, evidence: Any) -> np.ndarray | None:
         """Of a skew that draws, the bits to write down each value that differs, shape (rows that differ,); None: it is exact."""
         return None

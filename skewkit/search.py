@@ -50,6 +50,8 @@ def name(feature: str, sample: Specimens, among: int) -> Named:
         if not found.rivals or found.rivals[0].bits > nothing - margin:
             break
         best, *others = found.rivals
+        if causes and (best.rows.sum() < (1 - COVERS) * total or _family(best) & set().union(*map(_family, causes))):
+            break
         same = [r for r in others if r.bits < best.bits + APART and not _kin(r, best) and _alike(r, best, e)]
         other = [r for r in others if r.bits < best.bits + APART and not _kin(r, best) and not _alike(r, best, e)]
         if other:
@@ -66,6 +68,11 @@ def name(feature: str, sample: Specimens, among: int) -> Named:
     if not causes or explained < COVERS:
         return Named(feature, e, (), tuple(rivals), (), (), float(explained), doubt or _partly(causes))
     return Named(feature, e, tuple(causes), tuple(rivals), tuple(near), tuple(saved), float(explained))
+
+
+def _family(rival):
+    """The skews of an explanation; cutting off counts as one: to explain a part by one bound and a part by another is no cause."""
+    return {"clipping" if s.stem in ("measurement", "precision") else s.stem for s in rival.skews}
 
 
 def _partly(causes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -112,10 +113,8 @@ class Specimens:
         if mark not in self.memo:
             self.memo[mark] = {}
             able = [f for f in self.features if set(skew.knobs()) <= self.case.replay.knobs(f)]
-            try:
+            with suppress(SkewkitError, KeyError):  # where one cannot be turned so, each by itself
                 self.memo[mark] = self.case.replay(table, tuple(able), **skew.knobs()).to_dict("series")
-            except (SkewkitError, KeyError):  # of which one cannot be turned so: each by itself
-                pass
         made = self.memo[mark].get(feature)
         return self._replayed(table, feature, skew.knobs()) if made is None else made
 

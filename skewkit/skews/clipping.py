@@ -60,6 +60,8 @@ class Clipping(Skew):
             return
         x, y = e.numbers
         (high, up), (low, down) = (_edge(x[side], y[side]) for side in (y < x, y > x))
+        inside = floats(e.before)  # a bound that leaves nothing as it was is a constant
+        up, down = up if (inside < high).any() else 0, down if (inside > low).any() else 0
         for bounds in ({"low": low, "high": high}, {"high": high}, {"low": low}):
             if len(bounds) == 2 and not low <= high:
                 continue

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..clues import codes
 from ..records import NotApplicable, Skew, SkewkitError
 
 _NONE = object()
@@ -92,6 +93,16 @@ class Encoding(Skew):
         told = tuple((was, now) for was, now in changed.items() if now is not None)
         if len(told) > 1:
             yield cls(features=(e.feature,), mapping=told), len(told) * (e.raw + 1) + choices
+
+    def completed(self, before, after):
+        if self.how != "permuted" or not self.mapping:
+            return self
+        told = {k for pair in self.mapping for k in pair[:1]}
+        changed = ~before.isin(told).to_numpy(bool) & before.notna().to_numpy(bool) & after.notna().to_numpy(bool)
+        more = {
+            was: now for was, now in codes(before[changed], after[changed]).items() if was != now and now is not None
+        }
+        return replace(self, mapping=(*self.mapping, *more.items())) if more else self
 
     @property
     def wide(self):

@@ -58,9 +58,9 @@ class Measurement(Skew):
         if not e.numeric or not e.paired or e.kinds[0] != "number":
             return
         x, y = e.numbers
-        limits = (
-            [float(y.max())] if len(y) and np.mean(y == y.max()) > 0.01 and len(np.unique(x[y == y.max()])) > 1 else []
-        )
+        top = float(y.max()) if len(y) else np.nan
+        bound = np.mean(y == top) > 0.01 and len(np.unique(x[y == top])) > 1 and (e.before < top).any()
+        limits = [top] if bound else []
         for limit in limits if e.after.nunique() > 1 else ():
             yield cls(features=(e.feature,), saturation=limit), 3 + e.raw
         for gain, offset in affine(x, y)[:2]:

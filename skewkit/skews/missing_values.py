@@ -51,9 +51,9 @@ class MissingValues(Skew):
         yield cls(features=(e.feature,), rate=1.0), 2
         if e.paired and e.before.dtype.kind in "iuf":
             column = e.before if e.whole is None else e.whole[e.feature]
-            for how, beyond in (("high", column >= e.before[lost].min()), ("low", column <= e.before[lost].max())):
-                rate = float(f"{beyond.sum() / column.notna().sum() + 5e-7:.6f}")
-                if 0 < rate < 0.5:
+            for how, worst in (("high", e.before[lost].min()), ("low", e.before[lost].max())):
+                rate = _rate(column, worst, how)
+                if e.before[lost].nunique() > 1 and 0 < rate < 0.5:
                     yield cls(features=(e.feature,), rate=rate, how=how), e.real
 
     def drawn(self, share):
@@ -94,3 +94,14 @@ class MissingValues(Skew):
         nearer = column.rank(method="min", ascending=self.how == "high") - 1
         present = int(column.notna().sum())
         return (nearer >= present - int(self.rate * present + 1e-9)).fillna(False).to_numpy(bool)
+
+
+def _rate(column, worst, how):
+    """The shortest share that loses a value and all beyond it, and not the next one: of equal values all are lost or none."""
+    beyond, kept = (column >= worst, column < worst) if how == "high" else (column <= worst, column > worst)
+    if not kept.any():
+        return 1.0
+    edge = column[kept].max() if how == "high" else column[kept].min()
+    low, high = (float(k.sum() / column.notna().sum()) for k in (beyond, beyond | (column == edge)))
+    shares = (-(-low * 10**d // 1) / 10**d for d in range(1, 12))
+    return next((s for s in shares if low <= s < high), low)

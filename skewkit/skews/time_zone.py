@@ -76,11 +76,13 @@ class TimeZone(Skew):
                 ]
                 if was:
                     named = {"training": was[0], "time": time}
-                    yield from ((cls(features=(e.feature,), serving=z, **named), 7) for z in best if z != was[0])
+                    likely = ((z, 7 if z in COMMON else 12) for z in best if z != was[0])
+                    yield from ((cls(features=(e.feature,), serving=z, **named), bits) for z, bits in likely)
                     return
                 if reading[0] in PARTS:
                     named = {"reads": reading[0], "time": time}
-                    yield from ((cls(features=(e.feature,), serving=z, **named), 9) for z in best if near[z] > 0.5)
+                    likely = ((z, 9 if z in COMMON else 14) for z in best if near[z] > 0.5)
+                    yield from ((cls(features=(e.feature,), serving=z, **named), bits) for z, bits in likely)
 
     def says(self, alike=True):
         was = f"; training read in {self.training}" if self.training else ""

@@ -81,11 +81,12 @@ class UnitChange(Skew):
         if not e.numeric:
             return
         yield from ((cls(features=(e.feature,), unit=u), 5) for u in UNITS)
-        for factor, offset in affine(*e.numbers) if e.paired else ((f, 0.0) for f in FACTORS):
-            yield (
-                cls(features=(e.feature,), factor=factor, offset=offset),
-                price(e, *(v for v in (factor, offset) if v not in (0, 1))),
-            )
+        found = affine(*e.numbers) if e.paired else ((f, 0.0) for f in FACTORS)
+        for factor, offset in found:
+            if factor == 1 and _counts_a_few(e.numbers[0], offset):
+                continue
+            bits = price(e, *(v for v in (factor, offset) if v not in (0, 1)))
+            yield cls(features=(e.feature,), factor=factor, offset=offset), bits
 
     def says(self, alike=True):
         if self.unit:
@@ -112,3 +113,8 @@ class UnitChange(Skew):
 
     def _can(self, values):
         return not np.array_equal(values, self._changed(values), equal_nan=True)
+
+
+def _counts_a_few(values, offset):
+    """Whether whole numbers are a few more or less: that is a count of other things, and no other unit."""
+    return bool((values % 1 == 0).all()) and offset % 1 == 0 and abs(offset) <= 2 * np.std(values)
