@@ -10,7 +10,8 @@ The path, one module a step:
     checks/           what differs, measured in cells.py and distance.py, with what chance allows from bounds.py
     policy.py         what is tolerated, and so the verdict; wobble.py learns it from training's own days
     costs.py          impact: what the difference does to the model
-    (diagnosis.py)    the cause, by name: not in this version
+    diagnosis.py      diagnose: the cause, by name. Every skew proposes (clues.py), what each would have served is scored in
+                      bits.py, search.py takes the shortest; unpaired.py does with training and served alone
     report.py         result.json, and the page made from it
 
 pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
@@ -30,6 +31,7 @@ _HOME = {
     "baseline": "profiling",
     "check": "pipeline",
     "compare": "load",
+    "corrected": "patch",
     "diagnose": "diagnosis",
     "drill": "drills",
     "examine": "pipeline",

@@ -136,6 +136,8 @@ class Fit:
         rows = several(self.rows, "mismatching row")
         if self.kind is None:
             return f"{rows} of {self.n:,}."
+        if self.kind.random:
+            return f"{rows}, as chance would have them."
         if self.explained >= 1:
             return f"All {rows} reproduced." if self.rows > 1 else f"{rows} reproduced."
         return f"{share(self.explained)} of {rows} reproduced."
@@ -148,28 +150,33 @@ class Fit:
     @property
     def patch(self) -> str:
         """One line of Python that makes of what should have been what was served; "" where there is none."""
-        if self.kind is None or self.change == "total":
+        if not self._made:
             return ""
-        skews = [*dict.fromkeys(str(replace(s, features=self._having(self.before, s))) for s in self.before.values())]
-        skews += [*dict.fromkeys(str(replace(s, features=self._having(self.causes, s))) for s in self.causes.values())]
-        made = ", ".join(f"sk.skews.{s}" for s in skews)
         here, there = ("replayed", "served") if self.side == "serving" else ("served", "replayed")
-        scope = f", {_code(self.scope)}" if (self.where, self.since, self.until) != (None, None, None) else ""
-        made = f"[{made}]" if len(skews) > 1 else made
-        return f"{there} = sk.inject({here}, {made}{scope or ', sk.Scope()'}, roles, replay)"
+        return f"{there} = sk.inject({here}, {self._made}, {_code(self.scope)}, roles, replay)"
+
+    @property
+    def undo(self) -> str:
+        """One line of Python that puts right the rows that it explains; "" where there is none."""
+        if not self._made:
+            return ""
+        here, there = ("replayed", "served") if self.side == "serving" else ("served", "replayed")
+        return f"{there} = sk.corrected({here}, {there}, {self._made}, {_code(self.scope)}, roles, replay)"
+
+    @property
+    def _made(self):
+        """The skews in Python, one after the other; "" of what is not known, of chance, or of no pairs."""
+        if self.kind is None or self.change == "total" or self.kind.random:
+            return ""
+        both = ((self.before, s) for s in self.before.values()), ((self.causes, s) for s in self.causes.values())
+        told = dict.fromkeys(str(replace(s, features=self._having(part, s))) for each in both for part, s in each)
+        made = ", ".join(f"sk.skews.{s}" for s in told)
+        return f"[{made}]" if len(told) > 1 else made
 
     def _having(self, skews, skew):
         """The features that have this skew with these parameters."""
         bare = replace(skew, features=())
         return tuple(f for f, s in skews.items() if s is not None and replace(s, features=()) == bare)
-
-    @property
-    def undo(self) -> str:
-        """One line of Python that puts right what was served, where the requests were replayed."""
-        if self.kind is None or self.change == "total":
-            return ""
-        here, there = ("replayed", "served") if self.side == "serving" else ("served", "replayed")
-        return f"{there} = sk.corrected({here}, {there}, {list(self.features)!r}, {_code(self.scope)}, roles)"
 
     def to_dict(self) -> dict[str, Any]:
         """As result.json holds it."""

@@ -87,6 +87,10 @@ def _with_events(sample: Specimens) -> Specimens:
         return sample
     served = pd.DataFrame({f: sample.evidence(f).after for f in sample.features})
     found = infer(case.events, sample.frame, sample.features, case.roles.time, served)
+    unsure = set(found.at_fault) - set(
+        found.horizons
+    )  # what was served follows from the events, and by no horizon: a coincidence
+    found = replace(found, definitions={f: d for f, d in found.definitions.items() if f not in unsure})
     return replace(sample, case=replace(case, replay=found), memo={})
 
 
@@ -132,11 +136,11 @@ def _under(leader: Rival, one: Named, sample: Specimens) -> Rival | None:
     if leader.predicted is None:
         return None
     e, predicted = one.evidence, None
-    for skew in leader.skews:
+    skews = tuple(replace(s.for_others(), features=(one.feature,)) for s in leader.skews)
+    for skew in skews:
         predicted = sample.predicted(one.feature, skew, predicted)
         if predicted is None:
             return None
-    skews = tuple(replace(s, features=(one.feature,)) for s in leader.skews)
     return sample.ground.scored(e, skews, 3.0, predicted, e.differ)
 
 
@@ -242,7 +246,7 @@ def _fit(group, groups, on_all, sample, policy, seed):
     scope = None
     for f, rival in group.members.items():
         mine: Measured = on_all[id(group), f]
-        scope = scoped(rival, mine, sample.side) if scope is None else scope
+        scope = scoped(rival, mine, sample.side, _weights(sample, mine)) if scope is None else scope
         inside = within(mine, scope.since, scope.until)
         others = [on_all[id(g), f] for g in groups if g is not group and f in g.members]
         elsewhere = np.zeros(len(mine.rows), bool)
@@ -254,9 +258,7 @@ def _fit(group, groups, on_all, sample, policy, seed):
         held.append((np.isin(mine.rows, sample.held) & differ, hit))
         total += int(differ.sum())
         left += int((differ & ~hit).sum())
-    any_row = len(
-        np.unique(np.concatenate([on_all[id(group), f].rows[on_all[id(group), f].hit] for f in group.members]))
-    )
+    any_row = _rows(sample, [on_all[id(group), f] for f in group.members])
     kept = sum(int(h.sum()) for h, _ in held)
     verified = sum(int((h & hit).sum()) for h, hit in held) / kept if kept else None
     e = next(iter(group.evidence.values()))
@@ -275,6 +277,19 @@ def _fit(group, groups, on_all, sample, policy, seed):
             picture=picture(case, e),
         )
         before = named
+
+
+def _weights(sample, found):
+    """How many pairs each pair stands for: one, where all were measured."""
+    return np.ones(sample.case.pairs.n) if len(found.rows) == sample.case.pairs.n else sample.weights
+
+
+def _rows(sample, found: list[Measured]) -> int:
+    """How many rows a cause explains in any feature; estimated, where not all could be measured."""
+    hit = np.zeros(sample.case.pairs.n, bool)
+    for one in found:
+        hit[one.rows[one.hit]] = True
+    return round(float((_weights(sample, found[0]) * hit).sum()))
 
 
 def _others(group, step):

@@ -243,7 +243,8 @@ class Guesses:
         whole = [t for t in targets if t.whole and t.values[t.off].max(initial=0) <= 366]
         zoned = [c for c in self.requests if _holds_zones(self.requests[c])]
         some = ["UTC"]
-        for source in (c for c in self.requests if whole and isinstance(self.requests[c].dtype, pd.DatetimeTZDtype)):
+        sources = [c for c in self.requests if whole and isinstance(self.requests[c].dtype, pd.DatetimeTZDtype)]
+        for source in sources:
             column = self.requests[source]
             walls = {("zone_in", c): local(column, self.requests[c]) for c in zoned} | self._zones(column)
             for part in (p for p in PARTS if p != "date"):
@@ -257,7 +258,7 @@ class Guesses:
             days = (stream.until - stream.newest(stream.line.times, NEVER)) / duration("1D", "day")
             for t in targets:
                 if t.whole and (np.abs(t.values - days) <= 2)[t.off].mean() >= STANDS:
-                    yield from ((t.name, DaysSince(**stream.read, source=self.time, **z)) for z in zones_)
+                    yield from ((t.name, DaysSince(**stream.read, source=s, **z)) for z in zones_ for s in sources)
 
     def _zones(self, column: pd.Series) -> dict[tuple[str, str], pd.Series]:
         """The wall clocks that there are, each by the first of the zones that have it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from .records import SkewkitError, needs
 from .scope import coin
 from .targets import FEW, Target
 
+WHOLLY = 0.9995  # of the rows: what reproduces fewer is looked for further, as another time column's weekday
 REPRODUCED = 0.98  # of the rows, before a definition is believed
 SCREEN = 200  # rows for the first look, and as many again that are not a column's commonest value
 TRIED = 100  # definitions of a column, at most, that are computed on all rows
@@ -153,14 +155,27 @@ def _found(raw, rows, time, by, lines, targets) -> dict[str, Fitted]:
     guesses = Guesses(raw, rows.iloc[some].reset_index(drop=True), time, by, lines)
     found: dict[str, Fitted] = {}
     for kind in (guesses.plain, guesses.times, guesses.any_window, guesses.rates, guesses.normalized):
-        left = [t for t in targets if t.name not in found]
+        left = [t for t in targets if t.name not in found or found[t.name].share < WHOLLY]
         standing: dict[str, dict[Definition, None]] = {}
         for name, d in kind([t.of(some) for t in left]):
             standing.setdefault(name, {})[d] = None
         for t in left:
-            if fit := _settled(t, list(standing.get(t.name, ())), raw, rows, time, lines):
+            fit = _settled(t, list(standing.get(t.name, ())), raw, rows, time, lines)
+            if fit and (t.name not in found or fit.share > found[t.name].share):
                 found[t.name] = fit
-    return {t.name: found[t.name] for t in targets if t.name in found}
+    return _one_clock({t.name: found[t.name] for t in targets if t.name in found})
+
+
+def _one_clock(found: dict[str, Fitted]) -> dict[str, Fitted]:
+    """The definitions, those that could be read from several times from the one that others can only be read from."""
+    every = {f: (fit.definition, *fit.ties) for f, fit in found.items() if hasattr(fit.definition, "source")}
+    sure = [{d.source for d in ways} for ways in every.values()]
+    votes = Counter(s for one in sure if len(one) == 1 for s in one)
+    for f, ways in every.items() if votes else ():
+        source = votes.most_common(1)[0][0]
+        if ways[0].source != source and (mine := next((d for d in ways if d.source == source), None)):
+            found[f] = Fitted(mine, found[f].share, tuple(d for d in ways if d != mine))
+    return found
 
 
 def _some(rows, targets) -> np.ndarray:

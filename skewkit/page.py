@@ -70,6 +70,7 @@ def page(result: Mapping[str, Any]) -> str:
         evidence=evidence,
         about=about,
         marked=marked,
+        metric_or_name=lambda name: NAMES.get(name, name),
     )
     return environment.from_string(files(__package__).joinpath("page.html.jinja").read_text("utf-8")).render(
         r=result,

@@ -13,6 +13,7 @@ from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, NotRun, SkewkitError
 from .results import Findings, Impact, Result
+from .split import split
 from .wobble import wobble
 
 STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
@@ -100,6 +101,8 @@ def examine(
         causes = diagnose(evidence or case, policy, seed)
     except SkewkitError as e:
         causes = Diagnosis(missing=(NotRun("diagnose", str(e), "tables of which rows can be looked at"),))
+    off = dict.fromkeys(f for fit in causes.fits for f in fit.features)
+    causes = replace(causes, split=tuple(split(case, off, costs)))
     not_run = (*policy.nowhere(case), *policy.over(), *absent, *costs.absent, *causes.missing)
     return Result(_led(findings, causes), costs, not_run, case, causes, policy.promise(case, len(parts)))
 

@@ -185,9 +185,18 @@ class Skew:
         """
         return iter(())
 
+    def for_others(self) -> Skew:
+        """The same without what is this feature's own, for another feature to be explained by it."""
+        return self
+
     def drawn(self, share: float) -> tuple[Skew, float]:
         """The same where it strikes a share of the rows: a skew that draws rows itself says so in its own parameter."""
         return self, share
+
+    @property
+    def random(self) -> bool:
+        """Whether it draws what no table can tell again: which events, or how much noise. It has `by_chance`."""
+        return False
 
     def completed(self, before: pd.Series, after: pd.Series) -> Skew:
         """The same, with what only other rows of its scope could tell: the values that a mapping has not met."""

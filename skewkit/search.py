@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .bits import Rival
-from .clues import Evidence, agree, between, called
+from .clues import Evidence, agree, between, called, constant
 from .records import Skew
 from .skews import SKEWS
 from .specimens import Specimens
@@ -21,6 +21,7 @@ FIRST = 12  # proposals of each feature whose scope is looked for
 DEEPEST = 3  # causes in one feature
 FEW = 100  # rows that differ, and as many that do not, in which two skews in turn are looked for
 IN_TURN = ("unit_change", "measurement", "precision", "clipping", "missing_fill", "text_format", "schema_change")
+CONSTANT = ("broken_header", "rollback", "schema_change")
 ROUNDS = 6  # of looking between lengths of time
 
 
@@ -122,6 +123,8 @@ def _left(rivals, pending):
 
 def proposed(e: Evidence, stems: tuple[str, ...] = ()) -> Iterator[tuple[Skew, float]]:
     """What every skew (or those named) proposes, each once, with the bits that its parameters take."""
+    if constant(e.after)[0]:  # one value everywhere has lost all that could tell more of it
+        stems = CONSTANT
     for kind in [SKEWS[s] for s in stems or SKEWS if s in SKEWS]:
         seen = set()
         for skew, price in kind.propose(e):
@@ -156,7 +159,7 @@ def _refined(e, sample, pending, rivals):
     if not timed:
         return []
     best = min(timed, key=lambda r: r.bits)
-    if best.bits > min(r.bits for r in rivals) or best.rows.sum() >= 0.999 * pending.sum():
+    if best.bits > min(r.bits for r in rivals if r.predicted is not None) or best.rows.sum() >= 0.999 * pending.sum():
         return []
     stem, (field_, _) = best.skews[0].stem, _length(best.skews[0])
     tried = {_length(r.skews[0])[1]: r for r in timed if r.skews[0].stem == stem and _length(r.skews[0])[0] == field_}

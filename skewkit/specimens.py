@@ -64,8 +64,25 @@ class Specimens:
         alone = pairs.tables[at].column(name).take((pairs.before, pairs.after)[at]).reset_index(drop=True)
         return alone, alone
 
-    def all_rows(self, feature: str, rival: Rival) -> pd.DataFrame:
-        """Of every pair the columns that an explanation reads."""
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """How many pairs each stands for, shape (pairs,): all are one, but of a sample those that differ are there more often."""
+        n = self.case.pairs.n
+        weights = np.ones(n)
+        if len(self.whole) < n:
+            off = np.zeros(n, bool)
+            for f in self.features:
+                off |= ~agree(*self.sides(f))
+            chosen = np.zeros(n, bool)
+            chosen[self.whole] = True
+            for group in (off, ~off):
+                weights[group] = group.sum() / max((group & chosen).sum(), 1)
+        return weights
+
+    def all_rows(self, feature: str, rival: Rival, every: bool = False) -> pd.DataFrame:
+        """Of every pair the columns that an explanation reads; or ``every`` one."""
+        if every:
+            return pd.DataFrame({c: self.column(c) for c in self.table})
         r, read = self.case.roles, [feature]
         read += [c for c in (r.key, r.entity, r.time, rival.where and rival.where[0]) if c]
         read += [c for s in rival.skews if s.stem == "schema_change" for c in s.to]

@@ -21,6 +21,7 @@ from .records import Case, Cost, SkewkitError
 from .scope import Scope
 from .specimens import Specimens
 
+REPLAYED = 200_000  # requests, at most, that are all replayed to measure a cause
 ALL = 0.995  # of the rows in scope: what chance misses of so many is no share
 DRAWS = 100  # replicates for the interval of what one cause costs
 NEAR = 40  # parts of the span of time, in one of which an onset is looked for
@@ -40,8 +41,9 @@ class Measured:
 def measured(sample: Specimens, feature: str, rival: Rival) -> Measured:
     """A cause on every pair; one that looks at other rows, or turns a knob, on the rows of whole entities."""
     case = sample.case
-    wide = any(s.wide or turned(s, case.roles, case.replay) for s in rival.skews)
-    rows = sample.whole if wide else np.arange(case.pairs.n)
+    knobs = any(turned(s, case.roles, case.replay) for s in rival.skews)
+    wide = any("ttl" in s.knobs() if knobs else s.wide for s in rival.skews)
+    rows = sample.whole if wide or (knobs and case.pairs.n > REPLAYED) else np.arange(case.pairs.n)
     sides = [s.iloc[rows].reset_index(drop=True) for s in sample.sides(feature)]
     before, after = sides
     differ = ~agree(before, after)
@@ -50,7 +52,8 @@ def measured(sample: Specimens, feature: str, rival: Rival) -> Measured:
     )
     if rival.predicted is None:
         return Measured(rows, differ, differ, ~differ, times)
-    table = sample.table if wide else sample.all_rows(feature, rival)
+    everything = len(rows) == case.pairs.n
+    table = sample.all_rows(feature, rival, knobs) if everything and len(sample.whole) < len(rows) else sample.table
     predicted = before
     for skew in rival.skews:
         predicted = sample.everywhere(table.assign(**{feature: predicted}), feature, skew)
@@ -61,8 +64,8 @@ def measured(sample: Specimens, feature: str, rival: Rival) -> Measured:
     return Measured(rows, differ, inside & differ & acts & agree(predicted, after), inside & acts & ~differ, times)
 
 
-def scoped(rival: Rival, found: Measured, side: str) -> Scope:
-    """For whom and since when, to the row."""
+def scoped(rival: Rival, found: Measured, side: str, weights: np.ndarray) -> Scope:
+    """For whom and since when, to the row; ``weights`` says of every pair how many it stands for among those looked at."""
     since, until, hit, quiet = rival.since, rival.until, found.hit, found.quiet
     if found.times is not None:
         span = found.times.max() - found.times.min()
@@ -76,8 +79,11 @@ def scoped(rival: Rival, found: Measured, side: str) -> Scope:
                 hit & (found.times >= until).to_numpy(bool) & (found.times < until + span / NEAR).to_numpy(bool)
             ]
             until = until if not len(near) else near.max() + pd.Timedelta("1s")
+    if rival.predicted is None:
+        return Scope(side=side)
     inside = within(found, since, until)
-    struck, calm = (hit & inside).sum(), (quiet & inside).sum()
+    weight = weights[found.rows]
+    struck, calm = weight[hit & inside].sum(), weight[quiet & inside].sum()
     share = struck / max(struck + calm, 1)
     return Scope(
         share=1.0 if rival.share >= 1 or share >= ALL else float(share),

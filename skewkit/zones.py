@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import numpy as np
 import pandas as pd
 
-from .timeline import PARTS, days_between, local, part
+from .timeline import days_between, local, part
 
 COMMON = (
     "UTC",
@@ -23,6 +23,14 @@ COMMON = (
     "Asia/Tokyo",
     "Australia/Sydney",
 )
+RANGES = {
+    "hour": (0, 23),
+    "weekday": (0, 6),
+    "is_weekend": (0, 1),
+    "day": (1, 31),
+    "dayofyear": (1, 366),
+    "month": (1, 12),
+}
 LOOKS = 2_000  # rows that tell a reading
 MOMENTS = 24  # of the span, at which zones are told apart
 
@@ -70,10 +78,20 @@ def read(frame: pd.DataFrame, reading: tuple, z: str) -> pd.Series:
 
 
 def readings(frame: pd.DataFrame, column: pd.Series, source: str) -> list[tuple]:
-    """What a column might be: its parts of the time in ``source``, those its name says first, and days since other times."""
+    """What a column might be: its parts of the time in ``source``, those its name says first, and days since other times.
+
+    Parts that its values cannot be are left out.
+    """
     if column.dtype.kind not in "iufM":
         return []
-    named = sorted(PARTS, key=lambda p: (p not in str(column.name), -len(p)))
+    if column.dtype.kind == "M":
+        return [("date", source, None)]
+    values = column.dropna().to_numpy(float)
+    if not len(values) or (values % 1 != 0).any():
+        return []
+    low, high = values.min(), values.max()
+    able = [p for p, (least, most) in RANGES.items() if least <= low and high <= most]
+    named = sorted(able, key=lambda p: (p not in str(column.name), -len(p)))
     return [(p, source, None) for p in named] + [("days_since", source, c) for c in sources(frame) if c != source]
 
 

@@ -43,6 +43,7 @@ def write(name: str, folder: Path, told=lambda text: None, **parameters) -> list
     for stem, parameters in PLANTS[name].items():
         served = inject(replayed, make(stem, **parameters), Scope(share=SHARE), world.roles, world)
         tables[f"served_{stem}"] = served.assign(**{world.roles.prediction: world.score(served)})
+    tables |= {f"events_{n}": _events(raw, world.requests) for n, raw in world.raw.items()}
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for stem, table in tables.items():
@@ -51,6 +52,11 @@ def write(name: str, folder: Path, told=lambda text: None, **parameters) -> list
         os.replace(path.with_suffix(".aside"), path)
         written.append(path)
     return written
+
+
+def _events(raw, requests):
+    """A raw table as a team has it: what a request is looked up by, when it happened and was known, and its numbers."""
+    return raw.drop(columns=[c for c in raw if raw[c].dtype == object and c not in requests])
 
 
 if __name__ == "__main__":

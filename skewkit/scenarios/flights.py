@@ -49,7 +49,7 @@ def world() -> Scenario:
         fit=fit,
         trusted=TRUSTED,
         fingerprint=fingerprint,
-        logged=("departs",),
+        logged=("departs", "airline", "tail"),
     )
 
 

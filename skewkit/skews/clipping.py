@@ -63,7 +63,7 @@ class Clipping(Skew):
         inside = floats(e.before)  # a bound that leaves nothing as it was is a constant
         up, down = up if (inside < high).any() else 0, down if (inside > low).any() else 0
         for bounds in ({"low": low, "high": high}, {"high": high}, {"low": low}):
-            if len(bounds) == 2 and not low <= high:
+            if len(bounds) == 2 and not low < high:
                 continue
             if (
                 all(np.isfinite(b) for b in bounds.values())

@@ -60,6 +60,10 @@ class DoubleCount(Skew):
         if "counted" in e.knobs and (share := missed(e, gained=True)) is not None:
             yield cls(features=(e.feature,), twice=share), e.real
 
+    @property
+    def random(self):
+        return self.twice < 1
+
     def by_chance(self, e):
         return None if self.twice == 1 else binomial(e, self.twice, gained=True)
 

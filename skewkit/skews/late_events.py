@@ -89,6 +89,10 @@ class LateEvents(Skew):
         if "clock" in e.knobs and (share := missed(e)) is not None:  # without the events, a shorter window looks so too
             yield cls(features=(e.feature,), late=share), e.real
 
+    @property
+    def random(self):
+        return self.late > 0
+
     def by_chance(self, e):
         return binomial(e, self.late) if self.late else None
 

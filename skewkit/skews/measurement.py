@@ -73,6 +73,10 @@ class Measurement(Skew):
             gain, offset, deviation = fit
             yield cls(features=(e.feature,), gain=gain, offset=offset, noise=deviation), 3 * e.real
 
+    @property
+    def random(self):
+        return self.noise > 0
+
     def by_chance(self, e):
         return gaussian_bits(e, self.gain, self.offset, self.noise) if self.noise else None
 

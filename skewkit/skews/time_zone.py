@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ from ..records import NotApplicable, Skew, SkewkitError
 from ..timeline import PARTS, zone
 from ..zones import COMMON, LOOKS, different, matches, read, readings, sources
 
+FEW = 40  # rows in which zones are looked for first
 READS = 0.98  # the share of rows that a reading must reproduce to be believed
 
 
@@ -61,28 +62,38 @@ class TimeZone(Skew):
             return
         if not e.paired or e.before.dtype.kind not in "iufM":
             return
+        few, off = e.frame[~e.differ].iloc[:300], e.frame[e.differ].iloc[:300]
+        x, y, calm = e.before[off.index], e.after[off.index], e.before[few.index]
+        some = off.iloc[:: max(1, len(off) // FEW)]
+        told = []  # how well training's reading fits, and the proposals it leads to
         for source in sources(e.frame, e.roles.time):
-            few, off = e.frame[~e.differ].iloc[:300], e.frame[e.differ].iloc[:300]
-            x, y = (side.loc[rows.index] for side, rows in ((e.before, off), (e.after, off)))
             time = "" if source == e.roles.time else source
-            for reading in readings(off, x, source):
-                near = {z: matches(off, reading, z, y) for z in different(e.frame[source])}
+            for reading in readings(off, y, source):
+                zones = [z for z in different(e.frame[source]) if matches(some, reading, z, y[some.index]) > 0.1]
+                near = {z: matches(off, reading, z, y) for z in zones}
                 best = sorted((z for z in near if near[z] > 0.2), key=lambda z: -near[z])[:8]
-                was = [
-                    z
-                    for z in (COMMON if best else ())
-                    if matches(off, reading, z, x) >= READS
-                    and (not len(few) or matches(few, reading, z, e.before[few.index]) >= READS)
-                ]
-                if was:
-                    named = {"training": was[0], "time": time}
-                    likely = ((z, 7 if z in COMMON else 12) for z in best if z != was[0])
-                    yield from ((cls(features=(e.feature,), serving=z, **named), bits) for z, bits in likely)
-                    return
-                if reading[0] in PARTS:
-                    named = {"reads": reading[0], "time": time}
-                    likely = ((z, 9 if z in COMMON else 14) for z in best if near[z] > 0.5)
-                    yield from ((cls(features=(e.feature,), serving=z, **named), bits) for z, bits in likely)
+                fits = {
+                    z: min(matches(off, reading, z, x), matches(few, reading, z, calm) if len(few) else 1)
+                    for z in COMMON
+                    if best
+                }
+                was = max(fits, key=fits.get, default="")
+                if was and fits[was] >= READS:
+                    named = {"training": was, "time": time}
+                    told.append((fits[was], named, 7, [z for z in best if z != was]))
+                elif reading[0] in PARTS:
+                    told.append((0.0, {"reads": reading[0], "time": time}, 9, [z for z in best if near[z] > 0.5]))
+        surest = max((fit for fit, *_ in told), default=0.0)
+        for _, named, bits, zones in (t for t in told if t[0] >= surest):
+            for z in zones:
+                yield cls(features=(e.feature,), serving=z, **named), bits + (0 if z in COMMON else 5)
+
+    def for_others(self):
+        return replace(self, reads="", time=self.time)
+
+    @property
+    def kin(self):
+        return (self.serving,)
 
     def says(self, alike=True):
         was = f"; training read in {self.training}" if self.training else ""
