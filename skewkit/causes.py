@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from html import escape
 from typing import Any
 
 import pandas as pd
 
+from . import plots
 from .records import Cost, NotRun, Skew, as_rows, thawed
 from .scope import Scope
 from .words import several, share
@@ -238,16 +240,13 @@ class Diagnosis:
         return pd.DataFrame([{n: getattr(f, n) for n in names} for f in self.fits], columns=list(names))
 
     def plot(self):
-        from . import plots
-
-        return plots.causes([f.to_dict() for f in self.fits])
+        """The first cause's feature, before and after; None where there is nothing to draw."""
+        return next((plots.cause(f.to_dict()) for f in self.fits if f.picture), None)
 
     def __repr__(self):
         return f"<Diagnosis: {'; '.join(f.sentence for f in self.fits) or 'nothing to explain'}>"
 
     def _repr_html_(self):
-        from html import escape
-
         said = "".join(f"<p>{escape(f.sentence)}</p>" for f in self.fits) or "<p>Nothing to explain.</p>"
         rows = next((f.detail for f in self.fits if f.detail), ())
         shown = pd.DataFrame(rows).to_html(index=False, escape=True, na_rep="") if rows else ""

@@ -100,6 +100,8 @@ def noise(e: Evidence) -> tuple[float, float, float] | None:
     offset = 0.0 if abs(offset) < unsure else snapped(offset, unsure / abs(offset))
     left = y - gain * x - offset
     error = float(np.std(left))
+    if not np.ptp(np.abs(left)) > 0.1 * error:
+        return None
     grain = 10.0 ** -(decimals(y[:500]) or 15)
     if grain > error / 3 or error > np.std(y) / 2:  # too coarse to see the noise's form, or nothing but noise
         return None

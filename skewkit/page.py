@@ -11,6 +11,7 @@ from typing import Any
 import mistune
 import pandas as pd
 from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from . import blindspots, plots
 from .formulas import FORMULAS
@@ -32,6 +33,7 @@ class _Inside(mistune.HTMLRenderer):
 
 markdown = mistune.create_markdown(renderer=_Inside(escape=True), plugins=["table"])
 
+MOST = 8  # causes that the page shows in full
 SIGNS = {"ok": "✓", "warn": "▲", "inconclusive": "?", "breach": "✕"}
 MEANING = {
     "ok": "Nothing that was checked is beyond what is tolerated.",
@@ -67,6 +69,7 @@ def page(result: Mapping[str, Any]) -> str:
         tolerated=tolerated,
         evidence=evidence,
         about=about,
+        marked=marked,
     )
     return environment.from_string(files(__package__).joinpath("page.html.jinja").read_text("utf-8")).render(
         r=result,
@@ -97,9 +100,18 @@ def page(result: Mapping[str, Any]) -> str:
         metric=next(iter(spots["metric"].dropna()), None),
         incident=incident(result["incident"]),
         pictures=[p.html() for p in drawn],
+        causes=[
+            (fit, plots.cause(fit).html() if fit["picture"] else "") for fit in result["fits"] if fit["plant"] is None
+        ][:MOST],
         todo=runbooks(result),
         runbooks=[(name, markdown(runbook(name))) for name in reachable(runbooks(result))],
     )
+
+
+def marked(text: str) -> Markup:
+    """A sentence with what stands between backticks as code, all of it escaped."""
+    parts = [escape(p) for p in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
 
 
 def title(result) -> str:
@@ -121,6 +133,8 @@ def summary(result) -> str:
     ]
     if result["verdict"] == "ok" or not judged:
         return meaning(result)
+    if result["verdict"] in ("breach", "warn") and (named := _named(result)):
+        return named
     first, *_ = judged = sorted(judged, key=urgency)
     about = dict.fromkeys(f.feature for f in judged if f.feature and f.change == first.change)
     others = [f for f in about if f != first.feature]
@@ -131,6 +145,13 @@ def summary(result) -> str:
     if lost and lost.low is not None and lost.before is not None and result["verdict"] == "breach":
         cost = f" {NAMES[lost.metric]} changed by {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
     return f"{tell(first)} ({SIDES[first.change]}).{more}{cost}"
+
+
+def _named(result):
+    """The first causes in a sentence each; nothing where none is named."""
+    named = [fit["sentence"] for fit in result["fits"] if fit["skew"] != "unknown"]
+    more = f" And {len(named) - 2} more causes, below." if len(named) > 2 else ""
+    return " ".join(named[:2]) + more
 
 
 def _drilled(result):
@@ -202,7 +223,7 @@ def called(cell) -> str:
 def runbooks(result) -> list[str]:
     """The runbooks that the findings beyond their threshold open, each once."""
     alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None and not f.accepted), key=urgency)
-    worse = [f.runbook for f in alarms]
+    worse = [fit["runbook"] for fit in result["fits"] if fit["plant"] is None] + [f.runbook for f in alarms]
     planted = [f"runbooks/{one['skew']}.md" for cell in result["drill"] for one in cell["skews"]]
     return list(dict.fromkeys([*worse, *planted]))
 
@@ -258,4 +279,4 @@ def _long(result):
                 shown[f"{metric} change"] = (
                     f"{row[metric]:+.4f} [{number(row[f'{metric}_low'])}, {number(row[f'{metric}_high'])}]"
                 )
-        yield {**shown, "noticed by": row["noticed"] or "-"}
+        yield {**shown, "noticed by": row["noticed"] or "-", "named (features)": row["named"] or "-"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import baseline_file, segments
+from .causes import Diagnosis
 from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .costs import DRAWS, cost
+from .diagnosis import diagnose
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, NotRun, SkewkitError
@@ -17,9 +19,6 @@ STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
 
 # Checks that ask a table questions; the others look at its rows.
 EVERY_ROW = (schema, distribution, parity)
-
-# Naming the cause is a later step of the path; until it is here, every result says so.
-NOT_NAMED = NotRun("diagnose", "this version of skewkit names no causes; the runbooks lead to them", "")
 
 
 def check(case: Case, policy: Policy | None = None) -> Findings:
@@ -81,8 +80,13 @@ def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int =
     return Impact(costs, absent)
 
 
-def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Result:
-    """Everything skewkit says about a case. A drill is this on planted tables, a check is this on yours."""
+def examine(
+    case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS, evidence: Case | None = None
+) -> Result:
+    """Everything skewkit says about a case. A drill is this on planted tables, a check is this on yours.
+
+    ``evidence`` is the case that the cause is looked for in, when it is not this one: a drill's goes through files first.
+    """
     policy = policy or read_policy()
     parts = _parts(case, policy)
     findings = _check(parts, policy)
@@ -92,5 +96,19 @@ def examine(case: Case, policy: Policy | None = None, seed: int = 0, draws: int 
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
     absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand)), *baseline_file.absent(case)]
     absent += segments.absent(case) if policy.by_segment else ()
-    not_run = (*policy.nowhere(case), *policy.over(), *absent, *costs.absent, NOT_NAMED)
-    return Result(findings, costs, not_run, case, policy.promise(case, len(parts)))
+    try:
+        causes = diagnose(evidence or case, policy, seed)
+    except SkewkitError as e:
+        causes = Diagnosis(missing=(NotRun("diagnose", str(e), "tables of which rows can be looked at"),))
+    not_run = (*policy.nowhere(case), *policy.over(), *absent, *costs.absent, *causes.missing)
+    return Result(_led(findings, causes), costs, not_run, case, causes, policy.promise(case, len(parts)))
+
+
+def _led(findings, causes):
+    """The findings, those of a feature whose cause is named leading to the cause's runbook and not to the check's."""
+    led = {f: fit.runbook for fit in reversed(causes.named) for f in fit.features}
+    about = ("skew", "total", "training")
+    return Findings(
+        replace(f, runbook=led[f.feature]) if f.runbook and f.feature in led and f.change in about else f
+        for f in findings
+    )

@@ -258,3 +258,30 @@ def distributions(name: str, sides) -> Picture:
     axes.set_xlabel(name)
     axes.legend(frameon=False)
     return Picture(figure, f"Distribution of {name}: {'; '.join(said)}.")
+
+
+def cause(fit) -> Picture | None:
+    """One feature of a fit before and after, on the rows looked at; None where there is nothing to draw."""
+    drawn = fit.get("picture")
+    if not drawn:
+        return None
+    figure, axes = _axes(height=2.8)
+    sides = (("should have been", drawn["before"], BLUE, ""), ("was served", drawn["after"], VERMILION, "//"))
+    if fit["side"] == "training":
+        sides = (("was served", *sides[0][1:]), ("training code made", *sides[1][1:]))
+    if "edges" in drawn:
+        edges = np.asarray(drawn["edges"])
+        for label, counts, colour, hatch in sides:
+            axes.stairs(counts, edges, color=colour, label=label, fill=False, lw=2, hatch=hatch)
+        middles = (edges[:-1] + edges[1:]) / 2
+        peaks = [f"{label} mostly near {middles[int(np.argmax(c))]:.4g}" for label, c, *_ in sides]
+    else:
+        at = np.arange(len(drawn["labels"]))
+        for step, (label, counts, colour, hatch) in zip((-0.2, 0.2), sides, strict=True):
+            axes.bar(at + step, counts, 0.4, color=colour, hatch=hatch, ec="white", label=label)
+        axes.set_xticks(at, drawn["labels"], rotation=90 if len(at) > 12 or max(map(len, drawn["labels"])) > 8 else 0)
+        peaks = [f"{label} most often {drawn['labels'][int(np.argmax(c))]}" for label, c, *_ in sides if len(c)]
+    axes.set_xlabel(drawn["feature"])
+    axes.set_ylabel("rows looked at")
+    axes.legend(frameon=False)
+    return Picture(figure, f"{drawn['feature']} before and after: {'; '.join(peaks)}.")

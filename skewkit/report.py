@@ -9,7 +9,7 @@ import platform
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -118,7 +118,7 @@ def _checked(result: Result):
         "inputs": inputs(result.case),
         "findings": as_rows(result.findings),
         "impact": as_rows(result.impact),
-        "fits": [],
+        "fits": [f.to_dict() for f in result.diagnosis.fits],
         "not_run": as_rows(result.not_run),
         "drill": [],
         "incident": None,
@@ -149,7 +149,7 @@ def _drilled(drill: Drill):
         "inputs": inputs(steady.case),
         "findings": as_rows(findings),
         "impact": as_rows(costs),
-        "fits": [],
+        "fits": [replace(f, plant=cell.plant).to_dict() for cell in drill for f in cell.result.diagnosis.fits],
         "not_run": as_rows(steady.not_run),
         "drill": cells,
         "incident": drill.incident,

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from . import blindspots, plots
+from .causes import Diagnosis
 from .incidents import summary
 from .metrics import HEADLINE
 from .records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
@@ -95,6 +96,7 @@ class Result:
     impact: Impact
     not_run: tuple[NotRun, ...] = ()
     case: Case | None = field(default=None, repr=False)
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
     promise: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -108,7 +110,7 @@ class Result:
         return self.findings.plot()
 
     def _repr_html_(self):
-        return self.findings._repr_html_() + self.impact._repr_html_()
+        return self.diagnosis._repr_html_() + self.findings._repr_html_() + self.impact._repr_html_()
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,15 @@ class Cell:
         return self.result.verdict
 
     @property
+    def named(self) -> str:
+        """The causes that were named, and in how many features; "unknown" beside them where some were not."""
+        fits = self.result.diagnosis.fits
+        counts = {
+            s: len({n for f in fits if f.skew == s for n in f.features}) for s in dict.fromkeys(f.skew for f in fits)
+        }
+        return ", ".join(f"{s} ({n})" for s, n in counts.items())
+
+    @property
     def already(self) -> tuple[str, ...]:
         """The checks that alarm on the unskewed table, with a replay."""
         return tuple(self.regimes.get("with replay", {}).get("already", ()))
@@ -163,7 +174,8 @@ class Cell:
         """One line for a log."""
         told = ", ".join(f"{c.metric} {c.delta:+.4f}" for c in list(self.costs().values())[:2] if c.delta is not None)
         seen = f"noticed by {', '.join(self.noticed) or 'nothing'}"
-        return f"{self.plant:<28} {self.rows:>9,} rows changed  {told}  {seen}"
+        called = f"  named {self.named}" if self.named else ""
+        return f"{self.plant:<28} {self.rows:>9,} rows changed  {told}  {seen}{called}"
 
 
 class Drill(tuple):
@@ -186,7 +198,7 @@ class Drill(tuple):
             row = {"skew": c.name, "severity": c.severity, "mitigation": c.mitigation, "rows": c.rows}
             for m, cost in c.costs().items():
                 row |= {m: cost.delta, f"{m}_low": cost.low, f"{m}_high": cost.high}
-            row |= {"noticed": ", ".join(c.noticed), "already": ", ".join(c.already)}
+            row |= {"noticed": ", ".join(c.noticed), "named": c.named, "already": ", ".join(c.already)}
             rows.append({**row, "fires": c.fires(), "needs": c.needs})
         frame = pd.DataFrame(rows)
         return frame if any(c.mitigation for c in self) else frame.drop(columns="mitigation", errors="ignore")

@@ -128,7 +128,7 @@ class Specimens:
     def _replayed(self, table, feature, knobs):
         try:
             return self.case.replay(table, (feature,), **knobs)[feature].reset_index(drop=True)
-        except SkewkitError:
+        except (SkewkitError, KeyError):  # a knob that this feature's events cannot turn
             return None
 
     def changed(self, frame: pd.DataFrame, feature: str, skew: Skew) -> pd.Series | None:
