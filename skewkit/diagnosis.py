@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import reshaped, unpaired
+from . import own_clock, reshaped, unpaired
 from .bits import Rival
 from .causes import Diagnosis, Fit
 from .clues import Evidence, agree
@@ -34,7 +34,7 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
     """
     case, policy = case.at_hand, policy or read_policy()
     if case.pairs is None:
-        return unpaired.diagnose(case, policy, seed)
+        return _alone(case, policy, seed)
     shape = list(reshaped.columns(case))
     off = tuple(f for f in _off(case, policy) if not any(f in fit.features for fit in shape))
     fits = list(shape)
@@ -48,6 +48,16 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
                 fits += _fits(there, found, policy, seed)
     fits = sorted(reshaped.together(fits), key=lambda f: (f.kind is None, -(f.bits or 0), f.features))
     return Diagnosis(fits, (), tuple(_missing(case, fits)))
+
+
+def _alone(case, policy, seed):
+    """Training and served alone; what a served row's own times give again is explained row against row."""
+    rows = own_clock.rebuilt(case)
+    clocks = () if rows is None else diagnose(rows, policy, seed).fits
+    known = () if rows is None else rows.roles.features
+    found = unpaired.diagnose(case, policy, seed, known)
+    fits = [*(replace(f, change="total") for f in clocks), *found.fits]
+    return replace(found, fits=sorted(fits, key=lambda f: (f.kind is None, -(f.bits or 0), f.features)))
 
 
 def _off(case, policy) -> Iterator[str]:

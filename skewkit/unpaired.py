@@ -1,9 +1,356 @@
-"""Training and served alone."""
+"""Training and served alone: which cause makes of training's values the ones that were served, if it left a mark that no drift leaves."""
 
 from __future__ import annotations
 
-from .causes import Diagnosis
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import facts
+from .causes import Diagnosis, Fit
+from .clues import Evidence, decimals, floats
+from .marginals import Cells, dispersion, freedom, limit, tilted, unlike
+from .policy import Policy
+from .records import Case, NotRun, Skew, SkewkitError
+from .reshaped import together
+from .scope import Scope, coin
+from .search import proposed
+from .skews import SKEWS
+from .timeline import NEVER, nanoseconds
+
+ROWS = 20_000  # of each side, at most
+LOOKS = 2_000  # of them, on which proposals are compared first
+FIRST = 10  # proposals whose scope is looked for
+MARGIN = 14.0  # nats by which a cause must be shorter than "nothing changed", beside one for each hypothesis
+STRANGE = 3.0  # and than "a new distribution"
+APART = 10.0  # nats by which a drift, or a cause with other predictions, must be longer
+LEVEL = 1e-4  # the chance that what is left of a true cause seems too much
+SHARES = (0.05, 0.1, 0.2, 0.25, 0.5)
+SHARED = ("unit_change", "precision", "text_format", "missing_values", "missing_fill", "rate_definition")
+NOVEL = ("encoding", "text_format", "broken_header", "rollback", "schema_change")  # that a drift of shares cannot mimic
+SMALL = 1.4  # a factor that the world may grow or shrink by
+SMOOTH = "a smooth change that cannot be told from drift; pair the tables to decide"
+GIVE = "replayed, the served requests recomputed by the training code"
 
 
-def diagnose(case, policy, seed):
-    return Diagnosis()
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """One explanation of a feature: a skew, for whom, and what it costs in nats; ``off`` is what it leaves, ``df`` may be by chance."""
+
+    skew: Skew
+    cost: float
+    off: float
+    df: int
+    made: tuple = field(repr=False)
+    where: tuple | None = None
+    since: Any = None
+    share: float = 1.0
+
+
+@dataclass(eq=False)
+class Sample:
+    """Some rows of training and of served, which are other requests."""
+
+    case: Case
+    before: pd.DataFrame
+    after: pd.DataFrame
+    level: float
+    memo: dict = field(default_factory=dict)
+
+    @cached_property
+    def order(self) -> np.ndarray | None:
+        """Served rows in the order of time; None without times."""
+        time = self.case.roles.time
+        at = nanoseconds(self.after[time]) if time in self.after else np.zeros(1)
+        return np.argsort(at, kind="stable") if len(at) > 1 and at.min() > NEVER and at.min() < at.max() else None
+
+    @cached_property
+    def days(self) -> np.ndarray | None:
+        time = self.case.roles.time
+        return nanoseconds(self.before[time]) // (86_400 * 10**9) if time in self.before else None
+
+    @cached_property
+    def who(self) -> np.ndarray | None:
+        entity = self.case.roles.entity
+        return (
+            pd.factorize(self.before[entity].astype(object), use_na_sentinel=False)[0]
+            if entity in self.before
+            else None
+        )
+
+
+def diagnose(case: Case, policy: Policy, seed: int = 0, known: tuple[str, ...] = ()) -> Diagnosis:
+    """The causes that training and served tell alone, of all features but the ``known``; a feature that merely moved has a fit without one."""
+    sample = _sample(case, policy, seed)
+    fits = list(_columns(case, sample))
+    renamed = {f for fit in fits for f in fit.features}
+    there = [f for f in case.roles.features if f not in renamed and f not in known]
+    found = [one for f in there if f in sample.before and f in sample.after for one in _told(f, sample)]
+    fits += together(list(_grouped(found)))
+    missing = NotRun(
+        "diagnose",
+        "served has no replay, so that a fault cannot be told from a changed world row by row",
+        "replayed, or replay",
+    )
+    return Diagnosis(sorted(fits, key=lambda f: (f.kind is None, -(f.bits or 0), f.features)), (), (missing,))
+
+
+def _sample(case, policy, seed):
+    sides = []
+    for table in (case.training, case.served):
+        kinds = table.kinds()
+        frame = table.frame(table.columns)
+        key = frame[case.roles.key] if case.roles.key in frame else pd.Series(np.arange(len(frame)))
+        chosen = (
+            np.argsort(coin(key, "diagnose", seed), kind="stable")[:ROWS]
+            if len(frame) > ROWS
+            else np.arange(len(frame))
+        )
+        frame = frame.iloc[np.sort(chosen)].reset_index(drop=True)
+        sides.append(
+            frame[[c for c in frame if kinds[c] not in ("time", "naive time") or c not in case.roles.features]]
+        )
+    return Sample(case, *sides, policy.level(case))
+
+
+def _columns(case, sample) -> Iterator[Fit]:
+    """Features that served has not: renamed where one new column alone holds their like."""
+    schema, here, there = SKEWS["schema_change"], case.training.columns, case.served.columns
+    new = [c for c in there if c not in here and c in sample.after]
+    lost = [f for f in case.roles.features if f in here and f not in there]
+    like = {
+        f: [c for c in new if f in sample.before and _alike(sample.before[f], sample.after[c], sample)] for f in lost
+    }
+    for f in lost:
+        twin = like[f][0] if len(like[f]) == 1 and sum(like[f][0] in v for v in like.values()) == 1 else None
+        named = {"how": "missing"} if twin is None else {"how": "renamed", "to": (twin,)}
+        yield _schema(f, sample, schema(features=(f,), **named))
+    taken = {c for v in like.values() for c in v}
+    for c in new:
+        twins = [
+            f
+            for f in case.roles.features
+            if f in sample.before and f in there and _alike(sample.before[f], sample.after[c], sample)
+        ]
+        if c not in taken and len(twins) == 1 and c.startswith(twins[0]):
+            yield _schema(twins[0], sample, schema(features=(twins[0],), how="extra", to=(c,)))
+
+
+def _schema(f, sample, skew):
+    return Fit(
+        {f: skew}, Scope(), len(sample.after), len(sample.after), 1.0, None, float(len(sample.after)), change="total"
+    )
+
+
+def _alike(a, b, sample):
+    """Whether two columns are spread alike as far as chance tells."""
+    if a.nunique() < 2:
+        return False
+    cells = Cells(a, b)
+    one, other = (cells.counts(cells.codes(s)) for s in (a, b))
+    return unlike(one, other) < limit(freedom(one, other), LEVEL) * dispersion(
+        cells, cells.codes(a), sample.days, sample.who
+    )
+
+
+class Marginals:
+    """One feature's two samples in cells, and how explanations are scored on them."""
+
+    def __init__(self, e: Evidence, sample: Sample):
+        self.e, self.sample = e, sample
+        self.cells = Cells(e.before, e.after)
+        self.x, self.y = (self.cells.codes(s) for s in (e.before, e.after))
+        self.was, self.now = self.cells.counts(self.x), self.cells.counts(self.y)
+        self.df = freedom(self.was, self.now)
+        self.n = min(len(e.before), len(e.after))
+        self.apart = unlike(self.was, self.now)
+
+    @cached_property
+    def wobble(self) -> float:
+        return dispersion(self.cells, self.x, self.sample.days, self.sample.who)
+
+    @property
+    def differs(self) -> bool:
+        """Whether served is other than training by more than chance and training's own wobble allow."""
+        least = limit(self.df, self.sample.level)
+        return self.apart > least and self.apart > least * self.wobble
+
+    @property
+    def nothing(self) -> float:
+        return self.apart / self.wobble
+
+    @property
+    def strange(self) -> float:
+        """Nats of "a new distribution": a free share for every cell."""
+        return self.df / 2 * np.log(self.n)
+
+    @cached_property
+    def drift(self) -> float:
+        """Nats of the best change of the world: other shares of the same values, or a smaller step or stretch of all of them."""
+        best = unlike(tilted(self.cells, self.x, self.e.before, self.now), self.now)
+        if self.e.numeric:
+            best = min([best, *(unlike(self.cells.counts(self.cells.codes(s)), self.now) for s in self._moved())])
+        return best / self.wobble + np.log(self.n)
+
+    def _moved(self):
+        """Training's values a little larger, or stretched, and written with as many decimals."""
+        x, y = self.e.numbers
+        if len(np.unique(x)) < 3 or not len(y):
+            return
+        places = decimals(x[:LOOKS], 6)
+        was, now = (np.quantile(v, (0.25, 0.5, 0.75)) for v in (x, y))
+        spread = np.std(x)
+        stretch = (now[2] - now[0]) / (was[2] - was[0]) if was[2] > was[0] else 1.0
+        ratio = y.mean() / x.mean() if x.mean() else 1.0
+        for factor in (1.0, stretch, ratio):
+            factor = float(np.clip(factor, 1 / SMALL, SMALL)) if np.isfinite(factor) and factor > 0 else 1.0
+            for offset in (0.0, float(np.clip(now[1] - factor * was[1], -spread, spread))):
+                made = factor * floats(self.e.before) + offset
+                yield pd.Series(made if places is None else np.round(made, places))
+
+    def rough(self, made: pd.Series) -> float:
+        """How far a skew's values lie from what was served, on some rows, at the best share."""
+        counts = self.cells.counts(self.cells.codes(made))
+        was, now = (tuple(c / max(c.sum(), 1) * LOOKS for c in s) for s in (self.was, self.now))
+        made = tuple(c / max(c.sum(), 1) * LOOKS for c in counts)
+        return min(unlike(_mixed(was, made, s), now) for s in (0.1, 0.5, 1.0))
+
+    def guesses(self, skew: Skew, price: float, made: pd.Series) -> Iterator[Guess]:
+        """A skew for all, for some share, since some time, or in one segment."""
+        codes = self.cells.codes(made)
+        counts, price = self.cells.counts(codes), price * np.log(2)
+
+        def guess(off, df, paid, mixed, **scope):
+            return Guess(skew, off / self.wobble + price + paid, off, df, mixed, **scope)
+
+        yield guess(unlike(counts, self.now), freedom(counts, self.now), 0.0, counts)
+        if skew.stem in SHARED:
+            share = min(SHARES, key=lambda s: unlike(_mixed(self.was, counts, s), self.now))
+            for s in np.clip(share * np.linspace(0.5, 1.6, 23), 0.01, 0.99):
+                mixed = _mixed(self.was, counts, s)
+                paid = np.log(self.n) / 2 + 2
+                yield guess(unlike(mixed, self.now), freedom(mixed, self.now), paid, mixed, share=float(s))
+        gain = sum(
+            np.log((t + 0.5) / (t.sum() + 0.5 * len(t)) / ((w + 0.5) / (w.sum() + 0.5 * len(w))))[c]
+            for t, w, c in zip(counts, self.was, self.y, strict=True)
+        )
+        every = np.ones(len(self.e.before), bool)
+        for inside, here, paid, scope in self._parts(gain, every):
+            parts = [self.cells.counts(self.y, m) for m in (inside, ~inside)]
+            sides = [self.cells.counts(codes, here), self.cells.counts(self.x, ~here if scope.get("where") else every)]
+            off = sum(unlike(a, b) for a, b in zip(sides, parts, strict=True))
+            df = sum(freedom(a, b) for a, b in zip(sides, parts, strict=True))
+            yield guess(off, df, paid, sides[0], **scope)
+
+    def _parts(self, gain, every):
+        """Rows of served, rows of training to compare with, the price in nats, and the scope."""
+        order, sample = self.sample.order, self.sample
+        if order is not None:
+            suffix = np.cumsum(gain[order][::-1])[::-1]
+            first = int(np.argmax(suffix))
+            if 0.02 * len(gain) < first < 0.98 * len(gain):
+                inside = np.zeros(len(gain), bool)
+                inside[order[first:]] = True
+                when = sample.after[sample.case.roles.time].iloc[order[first]]
+                yield inside, every, np.log(self.n), {"since": when}
+        for column in sample.case.roles.segments:
+            if column in sample.after and column in sample.before and column != self.e.feature:
+                held = sample.after[column].astype(object)
+                gains = pd.Series(gain).groupby(held.to_numpy()).sum()
+                for value in [v for v in gains[gains > MARGIN].index if len(gains) > 1][:3]:
+                    sides = [(s[column].astype(object) == value).to_numpy(bool) for s in (sample.after, sample.before)]
+                    if all(20 < m.sum() < len(m) for m in sides):
+                        yield (
+                            *sides,
+                            np.log(len(gains) * 2 * len(sample.case.roles.segments)),
+                            {"where": (column, value)},
+                        )
+
+
+def _mixed(was, made, share):
+    return tuple((1 - share) * a + share * b for a, b in zip(was, made, strict=True))
+
+
+def _told(feature: str, sample: Sample) -> Iterator[tuple]:
+    """The feature with its cause and the causes that predict the same; without one where none can be told from drift."""
+    e = Evidence(
+        feature, sample.before[feature], sample.after[feature], sample.before, sample.case.roles, memo=sample.memo
+    )
+    m = Marginals(e, sample)
+    if not m.differs:
+        return
+    proposals = list(proposed(e))
+    made = [(s, p, v) for s, p in proposals if (v := _values(s, e)) is not None]
+    some = np.linspace(0, len(e.before) - 1, min(LOOKS, len(e.before))).astype(int)
+    made = sorted(made, key=lambda one: m.rough(one[2].iloc[some]))[:FIRST]
+    guesses = sorted((g for one in made for g in m.guesses(*one)), key=lambda g: g.cost)
+    best = guesses[0] if guesses else None
+    if best is None or not _sure(best, guesses, m, len(proposals), len(sample.case.roles.features)):
+        yield feature, None, (), m
+        return
+    near = [g for g in guesses if g.cost < best.cost + APART and str(g.skew) != str(best.skew)]
+    yield feature, best, tuple({str(g.skew): g for g in reversed(near)}.values()), m
+
+
+def _values(skew, e):
+    """What the skew would have made of training's values; None where it cannot, or changes nothing."""
+    try:
+        with np.errstate(all="ignore"):
+            made = skew.inject(e.frame, e.roles)[e.feature]
+    except (SkewkitError, TypeError, ValueError, OverflowError, KeyError):
+        return None
+    return made.reset_index(drop=True)
+
+
+def _sure(best, guesses, m, tried, features):
+    """Whether the best explanation is named: nothing else is as short, no drift does it, and what it leaves may be chance."""
+    if best.cost > m.nothing - MARGIN - np.log(features * max(tried, 1)) or best.cost > m.strange - STRANGE:
+        return False
+    if best.off > limit(best.df, LEVEL) * m.wobble:
+        return False
+    if (
+        best.skew.stem not in NOVEL
+        and m.drift < best.cost + APART
+        and not (best.skew.stem == "missing_values" and not m.was[0][0])
+    ):
+        return False
+    if best.skew.stem == "missing_values" and m.was[0][0] > 0.001 * m.n:
+        return False
+    rivals = (g for g in guesses if g.cost < best.cost + APART and str(g.skew) != str(best.skew))
+    return all(unlike(g.made, best.made) < limit(freedom(g.made, best.made), 0.01) for g in rivals)
+
+
+def _grouped(found) -> Iterator[Fit]:
+    """Features with one cause, for the same rows, are one fit."""
+    groups: dict[tuple, list] = {}
+    for one in found:
+        f, best = one[:2]
+        kin = (
+            (f,)
+            if best is None
+            else (best.skew.stem, best.skew.kin, best.where, round(best.share, 1), str(best.since)[:13])
+        )
+        groups.setdefault(kin, []).append(one)
+    for members in groups.values():
+        yield _fit(members)
+
+
+def _fit(members):
+    f, best, rivals, m = members[0]
+    n = len(m.e.after)
+    drawn = facts.picture(m.sample.case, m.e)
+    if best is None:
+        return Fit({f: None}, Scope(), n, n, 0.0, facts=(SMOOTH,), give=GIVE, picture=drawn, change="total")
+    causes = {f: replace(b.skew, features=(f,)).drawn(b.share)[0] for f, b, _, _ in members}
+    share = best.skew.drawn(best.share)[1]
+    explained = float(np.clip(np.mean([1 - b.cost / m.nothing for _, b, _, m in members]), 0, 1))
+    bits = sum(m.nothing - b.cost for _, b, _, m in members) / np.log(2)
+    others = tuple(
+        {"skew": r.skew.stem, "parameters": r.skew.to_dict()} for r in rivals if r.skew.stem != best.skew.stem
+    )
+    scope = Scope(share, "key", best.where, best.since)
+    return Fit(causes, scope, n, n, explained, None, float(bits), others[:3], picture=drawn, change="total")

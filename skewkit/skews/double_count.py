@@ -53,11 +53,11 @@ class DoubleCount(Skew):
 
     @classmethod
     def propose(cls, e):
-        if not e.numeric or not e.paired:
+        if not e.numeric:
             return
         if "counted" in e.knobs or _grows(e.before, 1.0):
             yield cls(features=(e.feature,)), 2
-        if (share := missed(e, gained=True)) is not None:
+        if e.paired and (share := missed(e, gained=True)) is not None:
             yield cls(features=(e.feature,), twice=share), e.real
 
     def by_chance(self, e):
