@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -145,7 +146,7 @@ def dispersion(cells: Cells, codes, groups: np.ndarray | None, who: np.ndarray |
         days = [g for g in np.unique(groups) if np.count_nonzero(groups == g) >= 5 * FEWEST]
         days = days[:: max(1, len(days) // 40)]
         parts = [cells.counts(codes, groups == g) for g in days]
-        pairs += list(zip(parts[:-1], parts[1:], strict=True))
+        pairs += list(pairwise(parts))
         half = len(parts) // 2
         pairs += list(zip(parts[:half], parts[half : 2 * half], strict=True))
     for k in range(HALVES if who is not None else 0):
