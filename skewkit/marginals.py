@@ -17,6 +17,7 @@ ATOM = 1e-3  # of the mass, from which a value has a cell of its own
 FEWEST = 10  # rows, from which it has
 ATOMS = 200
 BINS = 20  # of the quantiles of what has none
+REPEATED = 0.2  # of the rows, that hold a value which others hold too, for values to be looked for one by one
 PLACES = 6  # decimals that are told apart
 SURE = 0.05  # the chance that any of training's own partitions seems farther off than it is
 HALVES = 6  # splits of training's entities
@@ -26,14 +27,18 @@ class Cells:
     """The cells of a feature: nulls, frequent values and bins of the rest; and beside them, how values are written."""
 
     def __init__(self, x: pd.Series, y: pd.Series):
-        self.numeric = {kind_of(x), kind_of(y)} <= set(NUMBERS)
+        kinds = {kind_of(x), kind_of(y)}
+        self.numeric = kinds <= set(NUMBERS)
+        self.valued = self.numeric or bool(
+            kinds & set(NUMBERS)
+        )  # numbers that have become text are compared as numbers
         pooled = np.concatenate([self._keys(s) for s in (x, y)])
         there = pooled[~_null(pooled)]
         values, counts = np.unique(there, return_counts=True)
         often = np.flatnonzero(counts >= max(FEWEST, ATOM * len(pooled)))
         self.atoms = np.sort(values[often[np.argsort(-counts[often], kind="stable")][:ATOMS]])
         rest = there[~np.isin(there, self.atoms)]
-        finite = rest[np.isfinite(rest)] if self.numeric else rest[:0]
+        finite = rest[np.isfinite(rest)] if self.valued else rest[:0]
         ranks = np.linspace(0, 1, min(BINS, len(finite) // FEWEST) + 1)[1:-1] if len(finite) else []
         self.edges = np.unique(np.quantile(finite, ranks)) if len(ranks) else np.empty(0)
         self.styles = np.unique(np.concatenate([self._styled(s) for s in (x, y)]))
@@ -47,7 +52,7 @@ class Cells:
         at = np.searchsorted(self.atoms, some)
         held = np.append(self.atoms, self.atoms[:1]) if len(self.atoms) else some[:1]
         atom = held[np.minimum(at, len(self.atoms))] == some if len(self.atoms) else np.zeros(len(some), bool)
-        binned = np.searchsorted(self.edges, some, "right") if self.numeric else 0
+        binned = np.searchsorted(self.edges, some, "right") if self.valued else 0
         found[there] = np.where(atom, 1 + at, 1 + len(self.atoms) + binned)
         styles = self._styled(s)
         at = np.minimum(np.searchsorted(self.styles, styles), len(self.styles) - 1)
@@ -58,10 +63,20 @@ class Cells:
         weights = None if weights is None else weights[chosen]
         return tuple(np.bincount(c[chosen], weights, size) for c, size in zip(codes, self.sizes, strict=True))
 
+    def covered(self, made: pd.Series, served: pd.Series) -> float:
+        """The share of served values that are among those made, beside what is to be expected of two samples of one distribution.
+
+        About 1 where they are; that of a sample of no more rows than have values of their own is unknown: NaN (Good, 1953).
+        """
+        made, served = self._keys(made), self._keys(served)
+        values, counts = np.unique(made, return_counts=True)
+        expected = 1 - np.count_nonzero(counts == 1) / max(len(made), 1)
+        return float(np.isin(served, values).mean() / expected) if expected > REPEATED and len(served) else float("nan")
+
     def _keys(self, s):
         """What stands for each value: numbers to nine digits, all else as text."""
-        if self.numeric:
-            v = floats(s)
+        if self.valued:
+            v = floats(s) if self.numeric else np.array([_parsed(v) for v in s.astype(object)], float)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 grain = 10.0 ** np.clip(8 - np.floor(np.log10(np.abs(v))), -300, 300)
                 return np.where(np.isfinite(v) & (v != 0), np.round(v * grain) / grain, v + 0.0)
@@ -70,7 +85,7 @@ class Cells:
     def _styled(self, s):
         """A number for how each value is written: its decimals and what holds it; of text, what letters it has."""
         if not self.numeric:
-            codes, values = pd.factorize(pd.Series(self._keys(s)))
+            codes, values = pd.factorize(pd.Series([_as_text(v) for v in s.astype(object)], dtype=object))
             return np.array([_written(v) for v in values], "i8")[codes] if len(s) else np.empty(0, "i8")
         v = floats(s)
         v = np.where(np.isfinite(v), v, 0.0)
@@ -88,6 +103,14 @@ def _as_text(v):
     if isinstance(v, str):
         return v
     return "\0" if pd.isna(v) else f"\1{float(v):.9g}" if isinstance(v, (int, float, np.number)) else f"\1{v}"
+
+
+def _parsed(v):
+    """A number as it is, or written as text with a point or a comma; other text is infinite."""
+    try:
+        return float(v.replace(",", ".") if isinstance(v, str) else np.nan if pd.isna(v) else v)
+    except (TypeError, ValueError):
+        return np.inf
 
 
 def _null(keys):
@@ -161,7 +184,7 @@ def tilted(cells: Cells, codes, x: pd.Series, after) -> tuple[np.ndarray, ...]:
 
     The weights are exp(a u + b u^2) of each value's rank u, fitted by Newton's steps; nulls get the share they have.
     """
-    keys = floats(x) if cells.numeric else pd.factorize(pd.Series(cells._keys(x)), sort=True)[0].astype(float)
+    keys = cells._keys(x) if cells.valued else pd.factorize(pd.Series(cells._keys(x)), sort=True)[0].astype(float)
     rank = pd.Series(keys).rank(pct=True).fillna(0.5).to_numpy()
     value, size = codes[0], cells.sizes[0]
     n = np.bincount(value, None, size).astype(float)

@@ -45,6 +45,13 @@ def grown(e: Evidence, most: int = 2) -> list[Any]:
     return [_plain(v) for v in by[by >= PLAIN].index[:most]]
 
 
+def shrunk(e: Evidence, most: int = 2) -> list[Any]:
+    """Values whose share fell by what is to be looked at, those that fell most first."""
+    s = shares(e)
+    by = (s.before - s.after).sort_values(ascending=False, kind="stable")
+    return [_plain(v) for v in by[by >= PLAIN].index[:most]]
+
+
 def ranked(e: Evidence) -> tuple[tuple[Any, Any], ...]:
     """The values by their share on one side against those of the other: what a permutation made of which.
 

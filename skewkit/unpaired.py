@@ -24,10 +24,12 @@ from .timeline import NEVER, nanoseconds
 
 ROWS = 20_000  # of each side, at most
 LOOKS = 2_000  # of them, on which proposals are compared first
+SEGMENTS = 3  # values of a segment that are tried
 FIRST = 10  # proposals whose scope is looked for
 MARGIN = 14.0  # nats by which a cause must be shorter than "nothing changed", beside one for each hypothesis
 STRANGE = 3.0  # and than "a new distribution"
 APART = 10.0  # nats by which a drift, or a cause with other predictions, must be longer
+COVERED = 0.5  # of the values that are to be expected, that must be there
 LEVEL = 1e-4  # the chance that what is left of a true cause seems too much
 SHARES = (0.05, 0.1, 0.2, 0.25, 0.5)
 SHARED = ("unit_change", "precision", "text_format", "missing_values", "missing_fill", "rate_definition")
@@ -45,7 +47,9 @@ class Guess:
     cost: float
     off: float
     df: int
+    paid: float
     made: tuple = field(repr=False)
+    inside: np.ndarray | None = field(default=None, repr=False)
     where: tuple | None = None
     since: Any = None
     share: float = 1.0
@@ -90,7 +94,7 @@ def diagnose(case: Case, policy: Policy, seed: int = 0, known: tuple[str, ...] =
     renamed = {f for fit in fits for f in fit.features}
     there = [f for f in case.roles.features if f not in renamed and f not in known]
     found = [one for f in there if f in sample.before and f in sample.after for one in _told(f, sample)]
-    fits += together(list(_grouped(found)))
+    fits += together(list(_grouped(_reciprocal(found))))
     missing = NotRun(
         "diagnose",
         "served has no replay, so that a fault cannot be told from a changed world row by row",
@@ -225,29 +229,53 @@ class Marginals:
         counts, price = self.cells.counts(codes), price * np.log(2)
 
         def guess(off, df, paid, mixed, **scope):
-            return Guess(skew, off / self.wobble + price + paid, off, df, mixed, **scope)
+            return Guess(skew, off / self.wobble + price + paid, off, df, price + paid, mixed, **scope)
 
         yield guess(unlike(counts, self.now), freedom(counts, self.now), 0.0, counts)
+        share, off = self._share(counts)
+        mixed = _mixed(self.was, counts, share)
         if skew.stem in SHARED:
-            share = min(SHARES, key=lambda s: unlike(_mixed(self.was, counts, s), self.now))
-            for s in np.clip(share * np.linspace(0.5, 1.6, 23), 0.01, 0.99):
-                mixed = _mixed(self.was, counts, s)
-                paid = np.log(self.n) / 2 + 2
-                yield guess(unlike(mixed, self.now), freedom(mixed, self.now), paid, mixed, share=float(s))
-        gain = sum(
-            np.log((t + 0.5) / (t.sum() + 0.5 * len(t)) / ((w + 0.5) / (w.sum() + 0.5 * len(w))))[c]
-            for t, w, c in zip(counts, self.was, self.y, strict=True)
-        )
-        every = np.ones(len(self.e.before), bool)
-        for inside, here, paid, scope in self._parts(gain, every):
-            parts = [self.cells.counts(self.y, m) for m in (inside, ~inside)]
-            sides = [self.cells.counts(codes, here), self.cells.counts(self.x, ~here if scope.get("where") else every)]
-            off = sum(unlike(a, b) for a, b in zip(sides, parts, strict=True))
-            df = sum(freedom(a, b) for a, b in zip(sides, parts, strict=True))
-            yield guess(off, df, paid, sides[0], **scope)
+            yield guess(off, freedom(mixed, self.now), np.log(self.n) / 2 + 2, mixed, share=share)
+        ratios = [self._ratio(*one) for one in zip(counts, self.was, self.y, strict=True)]
+        some = sum(np.log(1 - share + share * np.exp(r)).sum() for r in ratios)  # of a share, whichever rows it strikes
+        for inside, here, paid, scope in self._parts(sum(ratios)):
+            whom = self.cells.counts(self.y, inside), self.cells.counts(self.y, ~inside)
+            rest = self.was if here is None else self.cells.counts(self.x, ~here)
+            there = counts if here is None else self.cells.counts(codes, here)
+            left = unlike(there, whom[0]) + unlike(rest, whom[1])
+            df = freedom(there, whom[0]) + freedom(rest, whom[1])
+            gained = sum(r[inside].sum() for r in ratios) - some
+            one = guess(off - gained, df, paid, mixed, inside=inside, **scope)
+            yield replace(one, off=left)
 
-    def _parts(self, gain, every):
-        """Rows of served, rows of training to compare with, the price in nats, and the scope."""
+    def same(self, a: Guess, b: Guess) -> bool:
+        """Whether two explanations predict the same, as far as these rows could tell."""
+        return unlike(a.made, b.made) < limit(freedom(a.made, b.made), 0.01)
+
+    def covered(self, guess: Guess) -> float:
+        """How many of the served values are ones that the skew makes, or leaves, beside what is to be expected."""
+        made = _values(guess.skew, self.e)
+        if not self.e.numeric:
+            return float("nan")
+        if guess.share < 1:
+            made = pd.concat([made, self.e.before])
+        return self.cells.covered(made, self.e.after if guess.inside is None else self.e.after[guess.inside])
+
+    def _share(self, made):
+        """The share of the rows that is likeliest, and how far off it is."""
+        best = min(SHARES, key=lambda s: unlike(_mixed(self.was, made, s), self.now))
+        finer = np.clip(best * np.linspace(0.5, 1.9, 29), 0.01, 0.99)
+        offs = [unlike(_mixed(self.was, made, s), self.now) for s in finer]
+        return float(finer[int(np.argmin(offs))]), min(offs)
+
+    @staticmethod
+    def _ratio(made, was, codes):
+        """Of each served row, the log of how much likelier its cell is with the skew."""
+        rates = [(c + 0.5) / (c.sum() + 0.5 * len(c)) for c in (made, was)]
+        return np.log(rates[0] / rates[1])[codes]
+
+    def _parts(self, gain):
+        """Rows of served, rows of training to compare with (None: all), the price in nats, and the scope."""
         order, sample = self.sample.order, self.sample
         if order is not None:
             suffix = np.cumsum(gain[order][::-1])[::-1]
@@ -256,19 +284,16 @@ class Marginals:
                 inside = np.zeros(len(gain), bool)
                 inside[order[first:]] = True
                 when = sample.after[sample.case.roles.time].iloc[order[first]]
-                yield inside, every, np.log(self.n), {"since": when}
+                yield inside, None, np.log(self.n), {"since": when}
         for column in sample.case.roles.segments:
             if column in sample.after and column in sample.before and column != self.e.feature:
-                held = sample.after[column].astype(object)
-                gains = pd.Series(gain).groupby(held.to_numpy()).sum()
-                for value in [v for v in gains[gains > MARGIN].index if len(gains) > 1][:3]:
-                    sides = [(s[column].astype(object) == value).to_numpy(bool) for s in (sample.after, sample.before)]
-                    if all(20 < m.sum() < len(m) for m in sides):
-                        yield (
-                            *sides,
-                            np.log(len(gains) * 2 * len(sample.case.roles.segments)),
-                            {"where": (column, value)},
-                        )
+                held, known = (s[column].astype(object).to_numpy() for s in (sample.after, sample.before))
+                gains = pd.Series(gain).groupby(held).sum()
+                for value in gains[gains > 0].sort_values(ascending=False).index[: SEGMENTS if len(gains) > 1 else 0]:
+                    inside, here = held == value, known == value
+                    if all(20 < m.sum() < len(m) for m in (inside, here)):
+                        paid = np.log(2 * len(gains) * len(sample.case.roles.segments))
+                        yield inside, here, paid, {"where": (column, value)}
 
 
 def _mixed(was, made, share):
@@ -292,7 +317,7 @@ def _told(feature: str, sample: Sample) -> Iterator[tuple]:
     if best is None or not _sure(best, guesses, m, len(proposals), len(sample.case.roles.features)):
         yield feature, None, (), m
         return
-    near = [g for g in guesses if g.cost < best.cost + APART and str(g.skew) != str(best.skew)]
+    near = [g for g in _near(best, guesses) if m.same(g, best)]
     yield feature, best, tuple({str(g.skew): g for g in reversed(near)}.values()), m
 
 
@@ -308,20 +333,34 @@ def _values(skew, e):
 
 def _sure(best, guesses, m, tried, features):
     """Whether the best explanation is named: nothing else is as short, no drift does it, and what it leaves may be chance."""
-    if best.cost > m.nothing - MARGIN - np.log(features * max(tried, 1)) or best.cost > m.strange - STRANGE:
+    whole = best.off / m.wobble + best.paid
+    if whole > m.nothing - MARGIN - np.log(features * max(tried, 1)) or whole > m.strange - STRANGE:
         return False
-    if best.off > limit(best.df, LEVEL) * m.wobble:
+    if best.off > limit(best.df, LEVEL) * m.wobble or m.covered(best) < COVERED:
         return False
-    if (
-        best.skew.stem not in NOVEL
-        and m.drift < best.cost + APART
-        and not (best.skew.stem == "missing_values" and not m.was[0][0])
-    ):
+    lost = best.skew.stem == "missing_values"
+    if lost and m.was[0][0] > 0.001 * m.was[0].sum():  # where values are missing anyway, more of them may be
         return False
-    if best.skew.stem == "missing_values" and m.was[0][0] > 0.001 * m.n:
+    if best.skew.stem not in NOVEL and not lost and m.drift < whole + APART:
         return False
-    rivals = (g for g in guesses if g.cost < best.cost + APART and str(g.skew) != str(best.skew))
-    return all(unlike(g.made, best.made) < limit(freedom(g.made, best.made), 0.01) for g in rivals)
+    return all(m.same(g, best) or m.covered(g) < COVERED for g in _near(best, guesses))
+
+
+def _near(best, guesses):
+    """Other explanations that are about as short."""
+    return [g for g in guesses if g.cost < best.cost + APART and str(g.skew) != str(best.skew)]
+
+
+def _reciprocal(found):
+    """Of columns that are spread alike a feature is read from the one that is read from it."""
+    reads = {}
+    for f, best, rivals, _ in found:
+        if best is not None and best.skew.stem == "schema_change" and best.skew.how == "misread":
+            reads[f] = {g.skew.to[0]: g for g in (best, *rivals) if g.skew.stem == "schema_change" and g.skew.to}
+    for f, best, rivals, m in found:
+        back = [c for c in reads.get(f, ()) if f in reads.get(c, ())]
+        chosen = reads[f][back[0]] if len(back) == 1 else best
+        yield f, chosen, tuple(g for g in (best, *rivals) if g is not chosen), m
 
 
 def _grouped(found) -> Iterator[Fit]:
@@ -347,8 +386,8 @@ def _fit(members):
         return Fit({f: None}, Scope(), n, n, 0.0, facts=(SMOOTH,), give=GIVE, picture=drawn, change="total")
     causes = {f: replace(b.skew, features=(f,)).drawn(b.share)[0] for f, b, _, _ in members}
     share = best.skew.drawn(best.share)[1]
-    explained = float(np.clip(np.mean([1 - b.cost / m.nothing for _, b, _, m in members]), 0, 1))
-    bits = sum(m.nothing - b.cost for _, b, _, m in members) / np.log(2)
+    explained = float(np.clip(np.mean([1 - (b.off / m.wobble + b.paid) / m.nothing for _, b, _, m in members]), 0, 1))
+    bits = sum(m.nothing - b.off / m.wobble - b.paid for _, b, _, m in members) / np.log(2)
     others = tuple(
         {"skew": r.skew.stem, "parameters": r.skew.to_dict()} for r in rivals if r.skew.stem != best.skew.stem
     )

@@ -82,6 +82,8 @@ class Clipping(Skew):
         x, y = e.numbers
         low, high = float(y.min()), float(y.max())
         over, under = np.mean(x > high), np.mean(x < low)
+        if e.kinds[0] == "integer":  # where but one value lies beyond, it is a code's
+            over, under = (m * (len(np.unique(v)) > 1) for m, v in ((over, x[x > high]), (under, x[x < low])))
         piles = {
             "high": over > LEAST and np.mean(y == high) > over / 2,
             "low": under > LEAST and np.mean(y == low) > under / 2,

@@ -61,7 +61,7 @@ class Measurement(Skew):
             return
         x, y = e.numbers
         if not e.paired:
-            if len(y) and np.mean(y == y.max()) > max(np.mean(x > y.max()) / 2, LEAST):
+            if e.after.nunique() > 1 and np.mean(y == y.max()) > max(np.mean(x > y.max()) / 2, LEAST):
                 yield cls(features=(e.feature,), saturation=float(y.max())), 3 + e.raw
             return
         top = float(y.max()) if len(y) and np.mean(y == y.max()) > 0.01 else None

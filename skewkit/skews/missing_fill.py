@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..clues import commonest, floats
-from ..moves import gone, grown
+from ..moves import grown, shrunk
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
 from ..timeline import NEVER, Timeline, nanoseconds
 
@@ -77,7 +77,7 @@ class MissingFill(Skew):
         came = [v for v in grown(e) if type(v) in (int, float)]
         if np.isnan(x).any() and np.isnan(y).mean() < np.isnan(x).mean():
             yield from ((cls(features=(e.feature,), serving=v), e.raw) for v in came)
-        for was in [v for v in gone(e)[:2] if e.before.dtype.kind == "f"]:
+        for was in [v for v in shrunk(e) if e.before.dtype.kind == "f"]:
             yield from ((cls(features=(e.feature,), training=was, serving=v), 2 * e.raw) for v in came)
             if np.isnan(y).mean() > np.isnan(x).mean():
                 yield cls(features=(e.feature,), training=was, serving="null"), e.raw

@@ -78,7 +78,9 @@ class Precision(Skew):
         if not e.paired:  # of a part of the rows, whatever the others hold
             finest = decimals(x[:2_000], 4)
             for d in range(5 if finest is None else finest):
-                yield from ((cls(features=(e.feature,), decimals=d, rounding=r), 6) for r in ROUNDINGS)
+                yield from (
+                    (cls(features=(e.feature,), decimals=d, rounding=r), 5 + i) for i, r in enumerate(ROUNDINGS)
+                )
             return
         places = decimals(y[:2_000])
         for d in range(places, min(places + 1, 15) + 1) if places is not None else ():
