@@ -68,7 +68,7 @@ class Cells:
 
         About 1 where they are; that of a sample of no more rows than have values of their own is unknown: NaN (Good, 1953).
         """
-        made, served = self._keys(made), self._keys(served)
+        made, served = (k[~_null(k)] for k in map(self._keys, (made, served)))
         values, counts = np.unique(made, return_counts=True)
         expected = 1 - np.count_nonzero(counts == 1) / max(len(made), 1)
         return float(np.isin(served, values).mean() / expected) if expected > REPEATED and len(served) else float("nan")

@@ -249,7 +249,9 @@ class Marginals:
             yield replace(one, off=left)
 
     def same(self, a: Guess, b: Guess) -> bool:
-        """Whether two explanations predict the same, as far as these rows could tell."""
+        """Whether two explanations predict the same, as far as these rows could tell; which values are lost, they must tell."""
+        if {a.skew.stem, b.skew.stem} == {"missing_values"} and a.skew.how != b.skew.how:
+            return False
         return unlike(a.made, b.made) < limit(freedom(a.made, b.made), 0.01)
 
     def covered(self, guess: Guess) -> float:
