@@ -14,6 +14,7 @@ from . import facts
 from .causes import Diagnosis, Fit
 from .clues import Evidence, decimals, floats
 from .marginals import Cells, dispersion, freedom, limit, tilted, unlike
+from .moves import gone
 from .policy import Policy
 from .records import Case, NotRun, Skew, SkewkitError
 from .reshaped import together
@@ -200,6 +201,17 @@ class Marginals:
             best = min([best, *(unlike(self.cells.counts(self.cells.codes(s)), self.now) for s in self._moved())])
         return best / self.wobble + np.log(self.n)
 
+    @cached_property
+    def left(self) -> float:
+        """Nats of values that are gone, and as many nulls as there are, with all other shares as they were beside each other."""
+        lost = gone(self.e)
+        kept = ~self.e.before.isin(lost).to_numpy(bool)
+        there, nulls = self.x[0] > 0, self.now[0][0] / max(self.now[0].sum(), 1)
+        weights = np.where(there, kept, 0.0) * (1 - nulls) / max((kept & there).mean(), 1e-9)
+        weights[~there] = nulls / max((~there).mean(), 1e-9)
+        off = unlike(self.cells.counts(self.x, slice(None), weights), self.now)
+        return off / self.wobble + (len(lost) + 1) / 2 * np.log(self.n)
+
     def _moved(self):
         """Training's values a little larger, or stretched, and written with as many decimals."""
         x, y = self.e.numbers
@@ -342,6 +354,8 @@ def _sure(best, guesses, m, tried, features):
         return False
     lost = best.skew.stem == "missing_values"
     if lost and m.was[0][0] > 0.001 * m.was[0].sum():  # where values are missing anyway, more of them may be
+        return False
+    if best.skew.stem == "encoding" and "unknown" in best.skew.how and m.left < whole + APART:
         return False
     if best.skew.stem not in NOVEL and not lost and m.drift < whole + APART:
         return False

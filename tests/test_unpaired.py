@@ -142,10 +142,10 @@ def test_what_a_drift_could_have_done_is_never_named(halves, skew):
     assert all(f.give.startswith("replayed") and "drift" in f.facts[0] for f in found.fits)
 
 
-def test_an_infinite_sample_of_a_drift_has_a_fit_without_a_cause(halves):
-    """A column that grew by a tenth is told as a change that cannot be told from drift."""
+def test_a_drift_has_a_fit_without_a_cause(halves):
+    """A column that grew by a third is told as a change that cannot be told from drift."""
     training, served = halves
-    (fit,) = told(training, served.assign(recent_amount=np.round(served["recent_amount"] * 1.15, 2))).fits
+    (fit,) = told(training, served.assign(recent_amount=np.round(served["recent_amount"] * 1.3, 2))).fits
     assert (fit.skew, fit.features, fit.change) == ("unknown", ("recent_amount",), "total")
     assert "a smooth change that cannot be told from drift" in fit.sentence
 
@@ -155,7 +155,7 @@ def test_a_permutation_is_named_only_where_frequencies_tell_it():
     rng = np.random.default_rng(0)
     for weights, known in ((1.6 ** -np.arange(8), True), (np.r_[1, 1, 1.6 ** -np.arange(1, 7)], False)):
         p = weights / weights.sum()
-        a, b = (pd.DataFrame({"k": np.arange(9_000) + k, "code": rng.choice(8, 9_000, p=p)}) for k in (0, 10_000))
+        a, b = (pd.DataFrame({"k": np.arange(20_000) + k, "code": rng.choice(8, 20_000, p=p)}) for k in (0, 20_000))
         mapping = tuple((i, (i + 3) % 8) for i in range(8))
         served = b.assign(code=b["code"].map(dict(mapping)))
         named = sk.diagnose(sk.compare(a, served, key="k", features=["code"])).named
