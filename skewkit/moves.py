@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import lgamma, log, log2
 from typing import Any
 
 import numpy as np
@@ -67,6 +69,21 @@ def ranked(e: Evidence) -> tuple[tuple[Any, Any], ...]:
         if (p[:-1] - p[1:] < TIED * np.sqrt((p[:-1] + p[1:]) / n)).any():
             return ()
     return tuple((_plain(a), _plain(b)) for a, b in zip(*(o.index for o in orders), strict=True) if a != b)
+
+
+def recoded(e: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
+    """How categories may have been encoded, as parameters of `encoding` and the bits these take: a value that is gone, and
+    what has its share now; or all of them, by how frequent they are."""
+    lost, found, choices = gone(e)[:3], new(e), log2(1 + e.before.nunique())
+    for was in lost:
+        if isinstance(was, str) and len(found) == 1:
+            yield {"how": "renamed", "category": was, "to": found[0]}, choices
+        if e.after.isna().mean() > e.before.isna().mean():
+            yield {"how": "unknown_dropped", "unknown": was}, choices
+        for now in (v for v in grown(e) if v not in found):
+            yield {"how": "unknown_to_default", "unknown": was, "default": now}, 2 * choices
+    if not lost and (mapping := ranked(e)):
+        yield {"mapping": mapping}, lgamma(1 + e.before.nunique()) / log(2)
 
 
 def _plain(value):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import lgamma, log, log2
+from math import log2
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..moves import gone, grown, new, ranked
+from ..moves import recoded
 from ..records import NotApplicable, Skew, SkewkitError
 
 _NONE = object()
@@ -70,14 +70,11 @@ class Encoding(Skew):
     @classmethod
     def propose(cls, e):
         """The values that changed, and what each became: one to another, many to one default, or a mapping."""
-        if (
-            e.after.nunique(dropna=False) < 2
-            or not (_has_categories(e.before) and _has_categories(e.after))
-            or e.before.dtype.kind == "f"
-        ):
+        sides = e.before, e.after
+        if e.before.dtype.kind == "f" or e.after.nunique(dropna=False) < 2 or not all(map(_has_categories, sides)):
             return
         if not e.paired:
-            yield from cls._moved(e)
+            yield from ((cls(features=(e.feature,), **how), bits) for how, bits in recoded(e))
             return
         changed = {was: now for was, now in e.mapping().items() if was != now}
         kept = tuple(v for v in e.before.dropna().unique().tolist() if v not in changed)
@@ -95,20 +92,6 @@ class Encoding(Skew):
         told = tuple((was, now) for was, now in changed.items() if now is not None)
         if len(told) > 1:
             yield cls(features=(e.feature,), mapping=told), len(told) * (e.raw + 1) + choices
-
-    @classmethod
-    def _moved(cls, e):
-        """A value that is gone, and what has its share now; or all of them, by how frequent they are."""
-        lost, found, choices = gone(e)[:3], new(e), log2(1 + e.before.nunique())
-        for was in lost:
-            if isinstance(was, str) and len(found) == 1:
-                yield cls(features=(e.feature,), how="renamed", category=was, to=found[0]), choices
-            if e.after.isna().mean() > e.before.isna().mean():
-                yield cls(features=(e.feature,), how="unknown_dropped", unknown=was), choices
-            for now in (v for v in grown(e) if v not in found):
-                yield cls(features=(e.feature,), how="unknown_to_default", unknown=was, default=now), 2 * choices
-        if not lost and (mapping := ranked(e)):
-            yield cls(features=(e.feature,), mapping=mapping), lgamma(1 + e.before.nunique()) / log(2)
 
     @property
     def wide(self):
