@@ -139,7 +139,8 @@ def _sure(best, guesses, m, tried, features):
         return False
     if best.skew.stem == "encoding" and "unknown" in best.skew.how and m.left < whole + APART:
         return False
-    if best.skew.stem not in NOVEL and not lost and m.drift < whole + APART:
+    novel = best.skew.stem in NOVEL and getattr(best.skew, "how", "") != "misread"  # columns of one kind are alike
+    if not novel and not lost and m.drift < whole + APART:
         return False
     return all(m.same(g, best) or m.covered(g) < COVERED for g in _near(best, guesses))
 

@@ -182,6 +182,12 @@ FAMILIES = {
 }
 
 
+def compared(training, served):
+    return sk.compare(
+        training, served, key="k", time="at", segments=["host"], features=[c for c in training if "_" in c]
+    )
+
+
 def _mix(n, by):
     p = np.linspace(2, 0.4, n) ** 2 * np.exp(2 * by * np.linspace(-1, 1, n))
     return p / p.sum()
@@ -202,6 +208,9 @@ def drifted(columns, by, seed, n=3_000):
             rng = np.random.default_rng([seed, j, side])
             move = by * side * np.random.default_rng([seed, j]).uniform(0.2, 1.0)
             made[f"{name}_{j}"] = FAMILIES[name](rng, n, move)
+        rng = np.random.default_rng([seed, side])
+        at = pd.to_timedelta(np.sort(rng.integers(0, 30 * 86_400, n)) + side * 30 * 86_400, "s")
+        made |= {"at": pd.Timestamp("2024-01-01", tz="UTC") + at, "host": rng.choice(["h1", "h2", "h3"], n)}
         sides.append(pd.DataFrame(made))
     return sides
 
@@ -210,7 +219,7 @@ def drifted(columns, by, seed, n=3_000):
 def test_no_drifting_column_is_named(seed):
     """Of columns of many kinds that moved with the world none gets a cause, though most are seen to have moved."""
     training, served = drifted(56, 0.6, seed)
-    found = sk.diagnose(sk.compare(training, served, key="k"))
+    found = sk.diagnose(compared(training, served))
     assert found.named == []
     assert len(found.fits) > 28
 
@@ -218,7 +227,7 @@ def test_no_drifting_column_is_named(seed):
 def test_no_still_column_has_a_fit():
     """Of columns of many kinds in a world that stands still none has a fit."""
     training, served = drifted(140, 0.0, 9)
-    assert sk.diagnose(sk.compare(training, served, key="k")).fits == []
+    assert sk.diagnose(compared(training, served)).fits == []
 
 
 def test_unlike_is_half_the_statistic_of_a_table_of_counts():
