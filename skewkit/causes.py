@@ -95,7 +95,8 @@ class Fit:
     @property
     def sentence(self) -> str:
         """What whoever is woken at night needs: what, for whom, since when, how sure, at what cost, and what to open."""
-        parts = [f"{self._what()}{self._whom()}.", self._sure(), self._cost(), f"Open {self.runbook}."]
+        alone = " (training and served alone)" if self.change == "total" else ""
+        parts = [f"{self._what()}{self._whom()}{alone}.", self._sure(), self._cost(), f"Open {self.runbook}."]
         return " ".join(p for p in parts if p)
 
     def _what(self):
@@ -104,6 +105,8 @@ class Fit:
         shown = names if more <= 0 else [*names[:FEW], f"{more} more"]
         about = " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
         one = len(names) == 1
+        if self.kind is None and self.change == "total":
+            return f"{about} {'has' if one else 'have'} changed: {self.facts[0]}" if self.facts else f"{about} changed"
         if self.kind is None:
             return f"{about} {'differs' if one else 'differ'}, and no known cause reproduces it" + (
                 f": {self.facts[0]}" if self.facts else ""
@@ -133,6 +136,8 @@ class Fit:
     def _sure(self):
         if self.explained is None:
             return ""
+        if self.change == "total" and self.held_out is None:  # no row has another beside it
+            return "" if self.kind is None else f"{share(self.explained)} of the change explained."
         rows = several(self.rows, "mismatching row")
         if self.kind is None:
             return f"{rows} of {self.n:,}."

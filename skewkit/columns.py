@@ -171,3 +171,10 @@ def arrow_kind(t: pa.DataType) -> str:
         (lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t), "naive time"),
     )
     return next((kind for test, kind in tests if test(t)), "other")
+
+
+def aged(tables, feature: str) -> bool:
+    """Whether a time is compared by how long before its request it lies: two spans of the calendar never hold the same."""
+    time = tables[0].roles.time
+    kinds = [t.kinds() for t in tables]
+    return time is not None and feature != time and all(k.get(time) == k.get(feature) == "time" for k in kinds)

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from . import reshaped, unpaired
-from .bits import Rival
+from . import own_clock, reshaped, unpaired
 from .causes import Diagnosis, Fit
-from .clues import NEAR, Evidence, agree
+from .clues import NEAR, agree
 from .facts import picture, rows, seen
+from .groups import groups, siblings
 from .inference import infer
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, Finding, NotRun, Tolerance
 from .scope import Scope
-from .search import APART, COVERS, Named, name
+from .search import COVERS, Named, name
 from .specimens import Specimens, specimens
 from .verification import Measured, measured, price, scoped, within
 
 SLIGHT = Tolerance(absolute=1e-12, relative=NEAR)  # nearer than this, numbers are the same
 FEWEST = 3  # rows that differ, for a cause to be looked for
-BUCKETS = 20  # of the span of time: two onsets within one of them are one
-ALIKE = 0.04  # by which the shares of one cause in two features may differ
 
 
 def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnosis:
@@ -37,7 +35,7 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
     """
     case, policy = case.at_hand, policy or read_policy()
     if case.pairs is None:
-        return unpaired.diagnose(case, policy, seed)
+        return _alone(case, policy, seed)
     shape = list(reshaped.columns(case))
     off = tuple(f for f in _off(case, policy) if not any(f in fit.features for fit in shape))
     slight = tuple(f for f in _slight(case) if f not in off and not any(f in fit.features for fit in shape))
@@ -56,10 +54,20 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
         for side, features in (("serving", tuple(f for f in off if f not in wrong)), ("training", wrong)):
             if features:
                 there = replace(sample, features=features, side=side, memo={})
-                found = _siblings([name(f, there, len(off)) for f in features], there)
+                found = siblings([name(f, there, len(off)) for f in features], there)
                 fits += _fits(there, found, policy, seed)
     fits = sorted(reshaped.together(fits), key=lambda f: (f.kind is None, -(f.bits or 0), f.features))
     return Diagnosis(fits, (), tuple(_missing(case, fits)))
+
+
+def _alone(case, policy, seed):
+    """Training and served alone; what a served row's own times give again is explained row against row."""
+    rows = own_clock.rebuilt(case)
+    clocks = () if rows is None else diagnose(rows, policy, seed).fits
+    known = () if rows is None else rows.roles.features
+    found = unpaired.diagnose(case, policy, seed, known)
+    fits = [*(replace(f, change="total") for f in clocks), *found.fits]
+    return replace(found, fits=sorted(fits, key=lambda f: (f.kind is None, -(f.bits or 0), f.features)))
 
 
 def _off(case, policy) -> Iterator[str]:
@@ -107,117 +115,14 @@ def _training_at_fault(sample: Specimens, feature: str) -> bool:
     return right[1] >= COVERS and right[0] < 0.5
 
 
-def _siblings(found: list[Named], sample: Specimens) -> list[Named]:
-    """What is not named by itself, by a cause that another feature has: its parameters are paid for already."""
-    told = []
-    for one in found:
-        if not one.causes:
-            for other in sorted((o for o in found if len(o.causes) == 1), key=lambda o: -o.saved[0]):
-                rival = _under(other.causes[0], one, sample)
-                e, pending = one.evidence, one.evidence.differ
-                if rival is not None and rival.rows.sum() >= COVERS * pending.sum():
-                    saved = sample.ground.nothing(e, pending) - rival.bits
-                    if saved > 20:
-                        one = replace(
-                            one,
-                            causes=(rival,),
-                            rivals=((),),
-                            saved=(saved,),
-                            explained=rival.rows.sum() / pending.sum(),
-                            doubt="",
-                        )
-                        break
-        told.append(one)
-    return told
-
-
-def _under(leader: Rival, one: Named, sample: Specimens) -> Rival | None:
-    """Another feature's cause, parameters and all, as an explanation of this one."""
-    if leader.predicted is None:
-        return None
-    e, predicted = one.evidence, None
-    skews = tuple(replace(s.for_others(), features=(one.feature,)) for s in leader.skews)
-    for skew in skews:
-        predicted = sample.predicted(one.feature, skew, predicted)
-        if predicted is None:
-            return None
-    return sample.ground.scored(e, skews, 3.0, predicted, e.differ)
-
-
-@dataclass
-class Group:
-    """Features that share a cause: each with its own explanation, and the evidence for it."""
-
-    members: dict[str, Rival] = field(default_factory=dict)
-    evidence: dict[str, Evidence] = field(default_factory=dict)
-    rivals: tuple[Rival, ...] = ()
-    saved: float = 0.0
-
-    @property
-    def leader(self) -> Rival:
-        return next(iter(self.members.values()))
-
-
-def _groups(found: list[Named], sample: Specimens) -> list[Group]:
-    """One group a cause: the features whose own is the same skew, or that it explains about as well, for the same rows."""
-    causes = [
-        (saved, one, cause, same)
-        for one in found
-        for saved, cause, same in zip(one.saved, one.causes, one.rivals, strict=True)
-    ]
-    groups: list[Group] = []
-    for saved, one, cause, same in sorted(causes, key=lambda c: -c[0]):
-        for group in groups:
-            if one.feature not in group.members and (mine := _joins(group, one, cause, sample)):
-                group.members[one.feature] = mine
-                group.evidence[one.feature] = one.evidence
-                group.saved += saved
-                break
-        else:
-            groups.append(Group({one.feature: cause}, {one.feature: one.evidence}, same, saved))
-    return groups
-
-
-def _joins(group, one, cause, sample):
-    """The explanation by which a feature joins a group; None where it does not."""
-    leader = group.leader
-    if [s.stem for s in leader.skews] != [s.stem for s in cause.skews] or (leader.predicted is None) != (
-        cause.predicted is None
-    ):
-        return None
-    if [s.kin for s in leader.skews] != [s.kin for s in cause.skews]:
-        theirs = _under(leader, one, sample)
-        if theirs is None or theirs.bits > cause.bits + APART or theirs.rows.sum() < 0.98 * cause.rows.sum():
-            return None
-        cause = theirs
-    return cause if _same_rows(leader, cause, sample) else None
-
-
-def _same_rows(a, b, sample):
-    """Whether two explanations are for the same requests, as far as both change something."""
-    if a.predicted is None:
-        return True
-    both = a.acts & b.acts
-    if both.any() and (a.rows[both] == b.rows[both]).mean() >= 1 - ALIKE:
-        return True
-    times = sample.ground.stamps
-    if a.where != b.where:
-        return False
-    for one, other in ((a.since, b.since), (a.until, b.until)):
-        span = None if times is None else (times.max() - times.min()) / BUCKETS
-        if (one is None) != (other is None) or (one is not None and abs(one - other) > span):
-            return False
-    return abs(a.share - b.share) <= ALIKE and (a.share < 1) == (b.share < 1)
-
-
 def _fits(sample: Specimens, found: list[Named], policy: Policy, seed: int) -> Iterator[Fit]:
     """The groups measured on all rows, and what could not be named."""
-    groups = _groups([one for one in found if one.causes], sample)
-    for group in groups:
+    every = groups([one for one in found if one.causes], sample)
+    for group in every:
         group.members = {f: _completed(sample, f, r) for f, r in group.members.items()}
-    on_all = {(id(g), f): measured(sample, f, r) for g in groups for f, r in g.members.items()}
-    for group in groups:
-        yield from _fit(group, groups, on_all, sample, policy, seed)
+    on_all = {(id(g), f): measured(sample, f, r) for g in every for f, r in g.members.items()}
+    for group in every:
+        yield from _fit(group, every, on_all, sample, policy, seed)
     for one in found:
         if not one.causes:
             e = one.evidence
@@ -240,7 +145,7 @@ def _completed(sample, feature, rival):
     return replace(rival, skews=(rival.skews[0].completed(before[off], after[off]),))
 
 
-def _fit(group, groups, on_all, sample, policy, seed):
+def _fit(group, every, on_all, sample, policy, seed):
     """One group as a fit; of skews one after the other as one each."""
     case, total, left, struck, held = sample.case, 0, 0, {}, []
     scope = None
@@ -248,7 +153,7 @@ def _fit(group, groups, on_all, sample, policy, seed):
         mine: Measured = on_all[id(group), f]
         scope = scoped(rival, mine, sample.side, _weights(sample, mine)) if scope is None else scope
         inside = within(mine, scope.since, scope.until)
-        others = [on_all[id(g), f] for g in groups if g is not group and f in g.members]
+        others = [on_all[id(g), f] for g in every if g is not group and f in g.members]
         elsewhere = np.zeros(len(mine.rows), bool)
         for other in others:
             elsewhere |= np.isin(mine.rows, other.rows[other.hit])

@@ -7,10 +7,11 @@ import pandas as pd
 
 from . import bounds, distance
 from .cells import cells, formats
+from .columns import aged
 from .evidence import said
 from .policy import Policy
 from .policy_file import read_policy
-from .records import Case, SkewkitError, aged
+from .records import Case, SkewkitError
 
 FORMULAS = {
     "schema.missing": "1 if the later table has no such column",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -168,7 +168,7 @@ def _found(raw, rows, time, by, lines, targets) -> dict[str, Fitted]:
 
 def _one_clock(found: dict[str, Fitted]) -> dict[str, Fitted]:
     """The definitions, those that could be read from several times from the one that others can only be read from."""
-    every = {f: (fit.definition, *fit.ties) for f, fit in found.items() if hasattr(fit.definition, "source")}
+    every = {f: _alike(fit) for f, fit in found.items() if hasattr(fit.definition, "source")}
     sure = [{d.source for d in ways} for ways in every.values()]
     votes = Counter(s for one in sure if len(one) == 1 for s in one)
     for f, ways in every.items() if votes else ():
@@ -183,6 +183,12 @@ def _some(rows, targets) -> np.ndarray:
     order = np.argsort(coin(np.arange(len(rows)), "infer"))
     each = max(FEW, SCREEN // len(targets))
     return np.unique(np.concatenate([order[:SCREEN], *(order[t.off[order]][:each] for t in targets)]))
+
+
+def _alike(fit: Fitted) -> list:
+    """A definition and its ties that say the same of another column of time: of one kind and zone."""
+    first = fit.definition
+    return [d for d in (first, *fit.ties) if hasattr(d, "source") and replace(d, source=first.source) == first]
 
 
 def _settled(target, standing, raw, rows, time, lines) -> Fitted | None:

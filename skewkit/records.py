@@ -332,13 +332,6 @@ class Case:
         return {name: t.kinds() for name, t in self.tables.items()}
 
 
-def aged(tables, feature: str) -> bool:
-    """Whether a time is compared by how long before its request it lies: two spans of the calendar never hold the same."""
-    time = tables[0].roles.time
-    kinds = [t.kinds() for t in tables]
-    return time is not None and feature != time and all(k.get(time) == k.get(feature) == "time" for k in kinds)
-
-
 @dataclass(frozen=True)
 class Finding:
     """One measured value with its unit and n, the bounds chance allows, its threshold, and a verdict.
@@ -412,8 +405,3 @@ def as_rows(records) -> list[dict[str, Any]]:
 def worst(verdicts) -> Verdict:
     """The worst verdict; inconclusive when nothing was judged, for silence is not health."""
     return max((v for v in verdicts if v is not None), default=Verdict.inconclusive)
-
-
-def planted(records, plant: str) -> tuple:
-    """The records, marked with the cell of the drill they belong to."""
-    return tuple(replace(r, plant=plant) for r in records)

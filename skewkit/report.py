@@ -23,7 +23,7 @@ from .history import last_like, since
 from .models import ModelFile
 from .page import many, page, picture
 from .progress import RUN
-from .records import Case, as_rows, planted
+from .records import Case, as_rows
 from .results import Drill, Result
 
 SCHEMA = 1
@@ -158,6 +158,11 @@ def _drilled(drill: Drill):
         "promise": steady.promise,
         "last": None,
     }
+
+
+def planted(records, plant: str) -> tuple:
+    """The records, marked with the cell of the drill they belong to."""
+    return tuple(replace(r, plant=plant) for r in records)
 
 
 def inputs(case: Case) -> list[dict[str, Any]]:

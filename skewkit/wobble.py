@@ -6,7 +6,8 @@ import numpy as np
 
 from . import bounds, distance
 from .cells import cells
-from .records import Finding, Table, aged
+from .columns import aged
+from .records import Finding, Table
 
 FEWEST = 6  # partitions, or nothing is learnt from them
 SURE = 0.05  # the chance that any of a feature's partitions seems farther from the next than it is

@@ -62,9 +62,9 @@ MAY = {
     "distance": "merge",
     "sketch": "distance distributions",
     "plots": "blindspots distance metrics",
-    "formulas": "bounds cells distance evidence policy policy_file records",
+    "formulas": "bounds cells columns distance evidence policy policy_file records",
     "page": "blindspots formulas metrics plots records words",
-    "wobble": "bounds cells distance records",
+    "wobble": "bounds cells columns distance records",
     "files": "columns engines names records",
     "versioned": "engines files names records",
     "lazy": "columns distributions engines names records",
@@ -77,7 +77,7 @@ MAY = {
     "joins": "engines lazy lazy_pairs pairs records",
     "progress": "",
     "threads": "progress records",
-    "checks": "bounds cells clusters distance distributions evidence records threads",
+    "checks": "bounds cells clusters columns distance distributions evidence records threads",
     "baseline_file": "checks distributions engines names records sketch",
     "load": "baseline_file beside contract engines event_tables evidence joins locations models names records timeline",
     "profiling": "baseline_file cells checks clusters columns engines load locations policy policy_file records sketch threads wobble",
@@ -94,16 +94,21 @@ MAY = {
     "exchanges": "clues timeline",
     "facts": "bits chances clues evidence records words",
     "specimens": "bits clues injection policy records scope",
-    "unpaired": "causes",
     "verification": "bits clues costs engines injection metrics pairs policy records scope specimens",
     "zones": "timeline",
-    "skews": "chances clues exchanges records scope timeline zones",
+    "patch": "clues injection records scope",
+    "split": "clues distance records",
+    "marginals": "clues columns",
+    "moves": "clues",
+    "skews": "chances clues exchanges moves records scope timeline zones",
     "scenarios": "features injection memory records scope skews timeline",
     "reshaped": "causes clues records scope skews",
     "search": "bits clues records skews specimens",
-    "diagnosis": "bits causes clues facts inference policy policy_file records reshaped scope search specimens unpaired verification",
-    "patch": "clues injection records scope",
-    "split": "clues distance records",
+    "explanations": "clues marginals moves records timeline",
+    "unpaired": "causes clues explanations facts marginals policy records reshaped scope search skews",
+    "own_clock": "engines joins records timeline zones",
+    "groups": "bits clues search specimens",
+    "diagnosis": "causes clues facts groups inference own_clock policy policy_file records reshaped scope search specimens unpaired verification",
     "pipeline": "baseline_file causes checks costs diagnosis policy policy_file records results segments split wobble",
     "noticing": "pairs pipeline policy records",
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
@@ -168,9 +173,9 @@ def test_ipywidgets_is_imported_in_one_place():
 
 
 def test_rooms_are_small():
-    """No module over 250 code lines, no skew over 130 (each plants, proposes itself, and says what it is), no folder deeper than two, no utils."""
+    """No module over 250 code lines, no skew over 140 (each plants, proposes itself, and says what it is), no folder deeper than two, no utils."""
     found = sizes()
-    assert {n: s for n, s in found.items() if s > (130 if "/skews/" in n else 250)} == {}
+    assert {n: s for n, s in found.items() if s > (140 if "/skews/" in n else 250)} == {}
     assert max(n.count("/") for n in found) == 2 and not any("util" in n for n in found)
 
 

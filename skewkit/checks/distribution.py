@@ -8,9 +8,10 @@ import numpy as np
 
 from .. import bounds, distance
 from ..cells import cells, uncertain, written
+from ..columns import aged
 from ..distributions import Distribution
 from ..evidence import said
-from ..records import Case, Finding, NotRun, aged
+from ..records import Case, Finding, NotRun
 from ..threads import side_by_side
 from .side import Side
 

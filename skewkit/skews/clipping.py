@@ -12,6 +12,7 @@ from ..records import Skew, SkewkitError, finite, like, numbers
 
 HOWS = ("clip", "null")
 TAILS = (0.01, 0.99)
+LEAST = 0.003  # of the rows, that a bound must have struck to be seen where none is paired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,10 @@ class Clipping(Skew):
 
     @classmethod
     def propose(cls, e):
-        if not e.numeric or not e.paired or e.after.nunique() < 2:
+        if not e.numeric or e.after.nunique() < 2:
+            return
+        if not e.paired:
+            yield from cls._piled(e)
             return
         x, y = e.numbers
         (high, up), (low, down) = (_edge(x[side], y[side]) for side in (y < x, y > x))
@@ -71,6 +75,26 @@ class Clipping(Skew):
             ):
                 yield cls(features=(e.feature,), **bounds), e.raw * len(bounds)
         yield from cls._thrown_away(e)
+
+    @classmethod
+    def _piled(cls, e):
+        """The outermost values, where rows pile up that lay beyond; or beyond which there are none, and as many nulls."""
+        x, y = e.numbers
+        low, high = float(y.min()), float(y.max())
+        over, under = np.mean(x > high), np.mean(x < low)
+        if e.kinds[0] == "integer":  # where but one value lies beyond, it is a code's
+            over, under = (m * (len(np.unique(v)) > 1) for m, v in ((over, x[x > high]), (under, x[x < low])))
+        piles = {
+            "high": over > LEAST and np.mean(y == high) > over / 2,
+            "low": under > LEAST and np.mean(y == low) > under / 2,
+        }
+        lost = e.after.isna().mean() - e.before.isna().mean() > LEAST
+        for names in (("low", "high"), ("high",), ("low",)):
+            bounds = {n: {"low": low, "high": high}[n] for n in names}
+            if all(piles[n] for n in names):
+                yield cls(features=(e.feature,), **bounds), e.raw * len(names)
+            if lost and all({"high": over, "low": under}[n] > LEAST for n in names):
+                yield cls(features=(e.feature,), how="null", **bounds), e.raw * len(names)
 
     @classmethod
     def _thrown_away(cls, e):

@@ -53,7 +53,7 @@ class DoubleCount(Skew):
 
     @classmethod
     def propose(cls, e):
-        if not e.numeric or not e.paired:
+        if not e.numeric:
             return
         if "counted" in e.knobs or _grows(e.before, 1.0):
             yield cls(features=(e.feature,)), 2

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..clues import codes
+from ..moves import recoded
 from ..records import NotApplicable, Skew, SkewkitError
 
 _NONE = object()
@@ -70,12 +71,11 @@ class Encoding(Skew):
     @classmethod
     def propose(cls, e):
         """The values that changed, and what each became: one to another, many to one default, or a mapping."""
-        if (
-            not e.paired
-            or e.after.nunique(dropna=False) < 2
-            or not (_has_categories(e.before) and _has_categories(e.after))
-            or e.before.dtype.kind == "f"
-        ):
+        sides = e.before, e.after
+        if e.before.dtype.kind == "f" or e.after.nunique(dropna=False) < 2 or not all(map(_has_categories, sides)):
+            return
+        if not e.paired:
+            yield from ((cls(features=(e.feature,), **how), bits) for how, bits in recoded(e))
             return
         changed = {was: now for was, now in e.mapping().items() if was != now}
         kept = tuple(v for v in e.before.dropna().unique().tolist() if v not in changed)

@@ -12,6 +12,8 @@ from ..clues import FACTORS, affine, price
 from ..records import Skew, SkewkitError, finite, like, needs, numbers
 from ..scope import coin
 
+LEAST = 0.003  # of the rows, that a limit must have struck to be seen where none is paired
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement(Skew):
@@ -55,9 +57,13 @@ class Measurement(Skew):
 
     @classmethod
     def propose(cls, e):
-        if not e.numeric or not e.paired or e.kinds[0] != "number":
+        if not e.numeric or e.kinds[0] != "number":
             return
         x, y = e.numbers
+        if not e.paired:
+            if e.after.nunique() > 1 and np.mean(y == y.max()) > max(np.mean(x > y.max()) / 2, LEAST):
+                yield cls(features=(e.feature,), saturation=float(y.max())), 3 + e.raw
+            return
         top = float(y.max()) if len(y) else np.nan
         bound = np.mean(y == top) > 0.01 and len(np.unique(x[y == top])) > 1 and (e.before < top).any()
         limits = [top] if bound else []

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..clues import commonest, floats
+from ..moves import grown, shrunk
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
 from ..timeline import NEVER, Timeline, nanoseconds
 
@@ -72,8 +73,14 @@ class MissingFill(Skew):
                 yield from cls._fills(e, "null", y[np.isnan(x)])
             if one > 0.5 and not np.isnan(x).all():
                 yield from cls._fills(e, was, y[np.abs(x - was) <= CLOSE * abs(was)])
-        elif np.isnan(x).any() and np.isnan(y).mean() < np.isnan(x).mean():
-            yield cls(features=(e.feature,), serving=commonest(y)[0]), e.raw
+            return
+        came = [v for v in grown(e) if type(v) in (int, float)]
+        if np.isnan(x).any() and np.isnan(y).mean() < np.isnan(x).mean():
+            yield from ((cls(features=(e.feature,), serving=v), e.raw) for v in came)
+        for was in [v for v in shrunk(e) if e.before.dtype.kind == "f"]:
+            yield from ((cls(features=(e.feature,), training=was, serving=v), 2 * e.raw) for v in came)
+            if np.isnan(y).mean() > np.isnan(x).mean():
+                yield cls(features=(e.feature,), training=was, serving="null"), e.raw
 
     @classmethod
     def _fills(cls, e, training, y):

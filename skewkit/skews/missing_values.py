@@ -49,6 +49,9 @@ class MissingValues(Skew):
         if not lost.any() or e.after.isna().all():
             return
         yield cls(features=(e.feature,), rate=1.0), 2
+        if not e.paired and e.before.dtype.kind in "iuf" and (rate := lost.mean() - e.before.isna().mean()) > 0:
+            rate /= e.before.notna().mean()
+            yield from ((cls(features=(e.feature,), rate=float(rate), how=how), e.real) for how in ("high", "low"))
         if e.paired and e.before.dtype.kind in "iuf":
             column = e.before if e.whole is None else e.whole[e.feature]
             for how, worst in (("high", e.before[lost].min()), ("low", e.before[lost].max())):

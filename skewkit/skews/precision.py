@@ -75,6 +75,13 @@ class Precision(Skew):
         beyond = [to for to, width in INTEGERS.items() if np.abs(x).max() >= 2.0 ** (width - 1)]
         for to in beyond:  # what no value is too large for only drops the fraction: no decimals, truncated
             yield from ((cls(features=(e.feature,), to=to, overflow=o), 5) for o in OVERFLOWS)
+        if not e.paired:  # of a part of the rows, whatever the others hold
+            finest = decimals(x[:2_000], 4)
+            for d in range(5 if finest is None else finest):
+                yield from (
+                    (cls(features=(e.feature,), decimals=d, rounding=r), 5 + i) for i, r in enumerate(ROUNDINGS)
+                )
+            return
         places = decimals(y[:2_000])
         for d in range(places, min(places + 1, 15) + 1) if places is not None else ():
             yield from ((cls(features=(e.feature,), decimals=d, rounding=r), 6) for r in ROUNDINGS)

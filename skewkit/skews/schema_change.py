@@ -96,6 +96,10 @@ class SchemaChange(Skew):
         if e.before.dtype.kind in "iuf" and e.kinds[1] in ("text", "other"):
             yield cls(features=(e.feature,), how="retyped"), 2
         if not e.paired:
+            others = [f for f in e.roles.features if f != e.feature and f in e.frame]
+            for f in others:
+                if e.frame[f].dtype == e.before.dtype:
+                    yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(others))
             return
         some = e.differ.nonzero()[0][:LOOKS]
         y, alike = e.after.iloc[some], [f for f in e.roles.features if f != e.feature and f in e.frame]

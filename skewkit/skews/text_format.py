@@ -109,7 +109,10 @@ class TextFormat(Skew):
         if e.kinds[1] in ("text", "other") or e.kinds == ("naive time", "naive time"):
             yield from ((cls(features=(e.feature,), how=how), 3) for how in WRITTEN if how != "no_separator")
         elif e.kinds == ("number", "number") and decimals(e.numbers[0], 2) == 2:
-            yield cls(features=(e.feature,), how="no_separator"), 5
+            yield (
+                cls(features=(e.feature,), how="no_separator"),
+                8,
+            )  # a likelier one than a point that is lost is a unit
 
     def says(self, alike=True):
         return f"is written otherwise: {SAID[self.how]}"

@@ -1,0 +1,90 @@
+"""Which single values came, went or grew between two samples that share no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import lgamma, log, log2
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .clues import Evidence
+
+GONE = 0.02  # of what it had been, that a value which is gone may have left
+PLAIN = 0.005  # of the rows, from which a value that came, or went, is looked at
+TIED = 4.0  # standard errors between two shares that are told apart
+MOST = 50  # rows a value, on average, that a permutation is read from
+
+
+def shares(e: Evidence) -> pd.DataFrame:
+    """Every value with its share of the rows ``before`` and ``after``; nulls have none."""
+    mark = "shares", e.feature, id(e.after)
+    if mark not in e.memo:
+        both = [s.dropna().astype(object).value_counts() / max(len(s), 1) for s in (e.before, e.after)]
+        e.memo[mark] = pd.concat(both, axis=1, keys=["before", "after"]).fillna(0.0).astype(float)
+    return e.memo[mark]
+
+
+def gone(e: Evidence) -> list[Any]:
+    """Values that had a share and have none, the commonest first."""
+    s = shares(e)
+    s = s[(s.before >= PLAIN) & (s.after <= GONE * s.before)].sort_values("before", ascending=False, kind="stable")
+    return [_plain(v) for v in s.index]
+
+
+def new(e: Evidence) -> list[Any]:
+    """Values that had no share and have one, the commonest first."""
+    s = shares(e)
+    s = s[(s.after >= PLAIN) & (s.before <= GONE * s.after)].sort_values("after", ascending=False, kind="stable")
+    return [_plain(v) for v in s.index]
+
+
+def grown(e: Evidence, most: int = 2) -> list[Any]:
+    """Values whose share grew by what is to be looked at, those that grew most first."""
+    s = shares(e)
+    by = (s.after - s.before).sort_values(ascending=False, kind="stable")
+    return [_plain(v) for v in by[by >= PLAIN].index[:most]]
+
+
+def shrunk(e: Evidence, most: int = 2) -> list[Any]:
+    """Values whose share fell by what is to be looked at, those that fell most first."""
+    s = shares(e)
+    by = (s.before - s.after).sort_values(ascending=False, kind="stable")
+    return [_plain(v) for v in by[by >= PLAIN].index[:most]]
+
+
+def ranked(e: Evidence) -> tuple[tuple[Any, Any], ...]:
+    """The values by their share on one side against those of the other: what a permutation made of which.
+
+    Empty where two of them are as frequent as each other up to chance, or the values are not the same ones.
+    """
+    s = shares(e)
+    n = min(len(e.before), len(e.after))
+    if not 5 <= len(s) <= n / MOST or (s.min(axis=1) == 0).any():
+        return ()
+    orders = [s[c].sort_values(ascending=False, kind="stable") for c in s]
+    for o in orders:
+        p = o.to_numpy()
+        if (p[:-1] - p[1:] < TIED * np.sqrt((p[:-1] + p[1:]) / n)).any():
+            return ()
+    return tuple((_plain(a), _plain(b)) for a, b in zip(*(o.index for o in orders), strict=True) if a != b)
+
+
+def recoded(e: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
+    """How categories may have been encoded, as parameters of `encoding` and the bits these take: a value that is gone, and
+    what has its share now; or all of them, by how frequent they are."""
+    lost, found, choices = gone(e)[:3], new(e), log2(1 + e.before.nunique())
+    for was in lost:
+        if isinstance(was, str) and len(found) == 1:
+            yield {"how": "renamed", "category": was, "to": found[0]}, choices
+        if e.after.isna().mean() > e.before.isna().mean():
+            yield {"how": "unknown_dropped", "unknown": was}, choices
+        for now in (v for v in grown(e) if v not in found):
+            yield {"how": "unknown_to_default", "unknown": was, "default": now}, 2 * choices
+    if not lost and (mapping := ranked(e)):
+        yield {"mapping": mapping}, lgamma(1 + e.before.nunique()) / log(2)
+
+
+def _plain(value):
+    return value.item() if hasattr(value, "item") else value
