@@ -27,7 +27,8 @@ class Fit:
     these features reproduce; ``held_out`` the share of rows that differ among those that were not looked at to find
     it (None: there are none). ``bits`` is by how much it is shorter than "changed, unexplained". ``rivals`` are other
     causes that predict the same. Of a skew that follows another in the same rows, ``before`` holds that one. ``cost`` is what
-    it alone does to the model; ``facts`` and ``detail`` (some rows) are what can be seen of it.
+    it alone does to the model; ``facts`` and ``detail`` (some rows) are what can be seen of it. ``told`` are the causes
+    as they may be shown, where their parameters hold values that may not: what is printed is made of these.
     """
 
     causes: Mapping[str, Skew | None]
@@ -46,15 +47,21 @@ class Fit:
     picture: Mapping[str, Any] | None = None
     change: str = "skew"
     plant: str | None = None
+    told: Mapping[str, Skew] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def features(self) -> tuple[str, ...]:
         return tuple(self.causes)
 
     @property
+    def said(self) -> Mapping[str, Skew | None]:
+        """The causes as they may be shown."""
+        return self.told or self.causes
+
+    @property
     def kind(self) -> Skew | None:
-        """The skew of the first feature."""
-        return next(iter(self.causes.values()))
+        """The skew of the first feature, as it may be shown."""
+        return next(iter(self.said.values()))
 
     @property
     def skew(self) -> str:
@@ -64,7 +71,7 @@ class Fit:
     @property
     def parameters(self) -> dict[str, Any]:
         """The skew's, as they were fitted; where features have others, those of each feature by its name."""
-        each = {f: _given(s) for f, s in self.causes.items() if s is not None}
+        each = {f: _given(s) for f, s in self.said.items() if s is not None}
         alike = all(p == next(iter(each.values())) for p in each.values())
         return next(iter(each.values()), {}) if alike else each
 
@@ -111,7 +118,7 @@ class Fit:
             return f"{about} {'differs' if one else 'differ'}, and no known cause reproduces it" + (
                 f": {self.facts[0]}" if self.facts else ""
             )
-        said = self.kind.says(len({str(replace(s, features=())) for s in self.causes.values()}) == 1)
+        said = self.kind.says(len({str(replace(s, features=())) for s in self.said.values()}) == 1)
         verb, _, rest = said.partition(" ")
         said = said if one else f"{PLURAL.get(verb, verb.removesuffix('s'))} {rest}"
         then = next(iter(self.before.values()), None)
@@ -173,7 +180,7 @@ class Fit:
         """The skews in Python, one after the other; "" of what is not known, of chance, or of no pairs."""
         if self.kind is None or self.change == "total" or self.kind.random:
             return ""
-        both = ((self.before, s) for s in self.before.values()), ((self.causes, s) for s in self.causes.values())
+        both = ((self.before, s) for s in self.before.values()), ((self.said, s) for s in self.said.values())
         told = dict.fromkeys(str(replace(s, features=self._having(part, s))) for each in both for part, s in each)
         made = ", ".join(f"sk.skews.{s}" for s in told)
         return f"[{made}]" if len(told) > 1 else made

@@ -245,8 +245,7 @@ def thawed(value):
 
 def needs(frame: pd.DataFrame, columns, who) -> tuple[str, ...]:
     """The columns, or an error that names the ones that are not there."""
-    absent = [c for c in columns if c not in frame]
-    if absent:
+    if absent := [c for c in columns if c not in frame]:
         raise SkewkitError(f"{who} names {', '.join(map(repr, absent))}; the table has {', '.join(map(str, frame))}")
     return tuple(columns)
 

@@ -125,6 +125,8 @@ def proposed(e: Evidence, stems: tuple[str, ...] = ()) -> Iterator[tuple[Skew, f
     """What every skew (or those named) proposes, each once, with the bits that its parameters take."""
     if constant(e.after)[0]:  # one value everywhere has lost all that could tell more of it
         stems = CONSTANT
+        if constant(e.before)[0]:  # and of one that became another, anything may be true
+            return
     for kind in [SKEWS[s] for s in stems or SKEWS if s in SKEWS]:
         seen = set()
         for skew, price in kind.propose(e):

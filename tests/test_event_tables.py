@@ -92,7 +92,7 @@ def test_events_are_what_features_read():
     ("wrong", "says"),
     [
         ({"table": None}, "needs table="),
-        ({"happened": None}, "needs happened=.*it has account_id"),
+        ({"happened": None, "known": None}, "needs happened=.*it has account_id"),
         ({"happened": "when"}, "no column 'when'; it has account_id"),
         ({"known": "paid"}, "'paid' is a integer, and a time"),
         ({"entity": {"customer": "account_id"}}, "requests have no column 'customer'.*they have request"),

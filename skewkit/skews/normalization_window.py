@@ -100,4 +100,5 @@ class NormalizationWindow(Skew):
 
 def _normalised(values):
     """Whether numbers could have been scaled to mean 0 and deviation 1, over windows that are not all alike."""
-    return len(values) > 2 and abs(np.mean(values)) < 1 and 0.2 < np.std(values) < 5
+    whole = (values % 1 == 0).all()
+    return len(values) > 2 and not whole and abs(np.mean(values)) < 1 and 0.2 < np.std(values) < 5
