@@ -5,7 +5,7 @@ BIN := .venv/bin
 SKEWKIT := $(BIN)/skewkit
 RUNS ?= runs/drill
 
-.PHONY: setup drill incidents matrix test bench bench-promise lab data lint size lock clean
+.PHONY: setup drill incidents matrix test bench bench-promise diagnose-bench lab data lint size lock clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.ready
@@ -64,6 +64,17 @@ bench-promise: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.false_alarms $(BENCH)
 	@echo
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.power $$(( $(BENCH) < 100 ? $(BENCH) : 100 ))
+
+# How often the cause is named right: 1,040 cases as files, skewkit's answers in each regime, and the score.
+DIAGNOSE := runs/diagnose
+diagnose-bench: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.diagnosis make $(DIAGNOSE)/cases
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.bench.diagnosis run $(DIAGNOSE)/cases $(DIAGNOSE)/answers
+	@$(BIN)/python -m tests.bench.diagnosis score $(DIAGNOSE)/cases $(DIAGNOSE)/answers | tee $(DIAGNOSE)/score.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.diagnosis datadiff make $(DIAGNOSE)/datadiff
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.bench.diagnosis datadiff run $(DIAGNOSE)/datadiff $(DIAGNOSE)/datadiff-answers
+	@$(BIN)/python -m tests.bench.diagnosis datadiff score $(DIAGNOSE)/datadiff $(DIAGNOSE)/datadiff-answers
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.diagnosis_speed
 
 lab: setup
 	$(BIN)/jupyter lab notebooks/0_tour.ipynb

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from . import plots
+from .metrics import NAMES
 from .records import Cost, NotRun, Skew, as_rows, thawed
 from .scope import Scope
 from .words import several, share
@@ -157,7 +158,7 @@ class Fit:
     def _cost(self):
         if self.cost is None or self.cost.delta is None:
             return ""
-        return f"{self.cost.metric} {self.cost.delta:+.3f}."
+        return f"{NAMES.get(self.cost.metric, self.cost.metric)} {self.cost.delta:+.3f}."
 
     @property
     def patch(self) -> str:

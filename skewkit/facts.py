@@ -92,7 +92,7 @@ def picture(case: Case, e: Evidence) -> dict[str, Any] | None:
         both.nlargest(BINS).index,
         key=lambda v: (not isinstance(v, (int, float)), v if isinstance(v, (int, float)) else 0, str(v)),
     )
-    labels = [str(shown(v, case.evidence, int(both[v]))) for v in names]
+    labels = [f"{v:g}" if isinstance(v, float) else str(shown(v, case.evidence, int(both[v]))) for v in names]
     return {
         "feature": e.feature,
         "labels": labels,

@@ -9,6 +9,7 @@ from .causes import Diagnosis
 from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .costs import DRAWS, cost
 from .diagnosis import diagnose
+from .metrics import HEADLINE
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, NotRun, SkewkitError
@@ -102,9 +103,15 @@ def examine(
     except SkewkitError as e:
         causes = Diagnosis(missing=(NotRun("diagnose", str(e), "tables of which rows can be looked at"),))
     off = dict.fromkeys(f for fit in causes.fits for f in fit.features)
-    causes = replace(causes, split=tuple(split(case, off, costs)))
+    causes = replace(causes, fits=_priced(causes.fits, costs), split=tuple(split(case, off, costs)))
     not_run = (*policy.nowhere(case), *policy.over(), *absent, *costs.absent, *causes.missing)
     return Result(_led(findings, causes), costs, not_run, case, causes, policy.promise(case, len(parts)))
+
+
+def _priced(fits, costs):
+    """The fits, one that stands alone with what all the skew costs: where no model can score it again, that is its own."""
+    whole = next((c for m in HEADLINE if (c := costs.get(m)) is not None and c.delta is not None), None)
+    return [replace(fits[0], cost=fits[0].cost or whole)] if len(fits) == 1 and fits[0].kind is not None else fits
 
 
 def _led(findings, causes):
