@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skewkit.skews import make as skew_of
 from tests.bench.diagnosis import cases, datadiff, make, outside, planting, same, score, worlds
-from tests.bench.diagnosis.run import canonical, given, some
+from tests.bench.diagnosis.run import _one, canonical, given, some
 
 HERE = Path(make.__file__).parent
 
@@ -271,11 +272,13 @@ def test_a_swap_is_the_same_from_either_side():
 
 def test_skewkits_parameters_under_the_benchmarks_names():
     """A unit is its factor and offset, a window a window, a header's constant its value."""
-    fahrenheit = canonical("unit_change", {"unit": "celsius_to_fahrenheit", "factor": 1.0, "offset": 0.0}, ["t"])
+    case = {"training": pd.DataFrame({"a": [0, 1, 1, 2]})}
+    fahrenheit = canonical(skew_of("unit_change", unit="celsius_to_fahrenheit"), "a", case)
     assert fahrenheit == pytest.approx({"factor": 1.8, "offset": 32})
-    assert canonical("unit_change", {"unit": "log1p"}, ["t"]) == {"function": "log1p"}
-    assert canonical("normalization_window", {"serving": "7D", "features": ("a",)}, ["a"]) == {"window": "7D"}
-    assert canonical("broken_header", {"how": "name"}, ["a"]) == {"value": "a"}
+    assert canonical(skew_of("unit_change", unit="log1p"), "a", case) == {"function": "log1p"}
+    assert canonical(skew_of("normalization_window", serving="7D"), "a", case)["window"] == "7D"
+    assert canonical(skew_of("broken_header", how="name"), "a", case) == {"value": "a"}
+    assert canonical(skew_of("encoding", mapping=((1, 2),), features=("a",)), "a", case) == {"mapping": [[1, 2]]}
 
 
 def test_every_way_of_rounding_that_gives_the_same_is_known():
@@ -322,3 +325,24 @@ def test_data_diffs_rule():
     )
     assert datadiff.exact({"change": "identity", "columns": []}, {"fits": [], "unknown": []})
     assert not datadiff.exact({"change": "identity", "columns": []}, {"fits": [], "unknown": ["x"]})
+
+
+def test_sixty_cases_are_answered_as_well_as_the_whole_bench_is(out, tmp_path):
+    """Some 60 cases in every regime: no control named, next to nothing named wrong, and most of what can be known named."""
+    rows = score_of(out, tmp_path)
+    named, right = (sum(r[k] for r in rows if r["kind"] != "unknowable") for k in ("named", "right named"))
+    assert sum(r["columns named"] for r in rows if r["kind"] in ("clean", "drift")) == 0
+    assert right >= 0.95 * named > 20
+    for regime, least in (("paired", 0.85), ("events", 0.8)):
+        known = [
+            r["parameters"] == 1 for r in rows if r["kind"] == "skew" and r["regime"] == regime and r["identifiable"]
+        ]
+        assert len(known) >= 10 and np.mean(known) >= least
+
+
+def score_of(out, answers):
+    """What the scorer makes of skewkit's answers, in this process."""
+    for name in cases.names(out):
+        for regime in json.loads((out / "cases" / f"{name}.json").read_text("utf-8"))["regimes"]:
+            assert not _one(out, answers, name, regime)
+    return score.judged(out, answers)

@@ -65,7 +65,7 @@ class Measurement(Skew):
                 yield cls(features=(e.feature,), saturation=float(y.max())), 3 + e.raw
             return
         top = float(y.max()) if len(y) else np.nan
-        bound = np.mean(y == top) > 0.01 and len(np.unique(x[y == top])) > 1 and (e.before < top).any()
+        bound = len(y) > 0 and np.mean(y == top) > 0.01 and len(np.unique(x[y == top])) > 1 and (e.before < top).any()
         limits = [top] if bound else []
         for limit in limits if e.after.nunique() > 1 else ():
             yield cls(features=(e.feature,), saturation=limit), 3 + e.raw

@@ -53,7 +53,7 @@ def _scenario(name, most, **parameters):
     world = scenarios.scenario(name, **parameters)
     training, replayed = (t.drop(columns="score") for t in world.tables)
     asked = ["airline", "tail", "zone_there"] if name == "flights" else ["category_name", "reported", "monthly_income"]
-    logged = [c for c in asked if c in world.requests and c != "reported"]
+    logged = [c for c in asked if c in world.requests and c not in (*replayed, "reported")]
     sources = world.requests.set_index(world.roles.key)[logged]
     halves = []
     for table, at_most in ((training, 20_000), (replayed, 50_000)):
