@@ -11,15 +11,15 @@ from .engines import Local
 from .joins import paired
 from .records import Case, SkewkitError
 from .timeline import zone
-from .zones import COMMON, LOOKS, matches, read, readings, sources
+from .zones import LOOKS, different, matches, read, readings, sources
 
-EXACT = 0.98  # of training's rows, that a reading must reproduce
+EXACT = 0.9995  # of training's rows, that a reading must reproduce
 
 
 def rebuilt(case: Case) -> Case | None:
     """The case with what served's own times give as its replay, and those features alone; None where there are none.
 
-    A feature counts that is a part of a time (or days since another) in every row of training, read in a common zone or
+    A feature counts that is a part of a time (or days since another) in every row of training, read in some zone or
     in the zone that a column of the row names.
     """
     if case.roles.key is None or not len(case.training) or not len(case.served):
@@ -28,8 +28,8 @@ def rebuilt(case: Case) -> Case | None:
     found = {}
     for f in case.roles.features:
         if f in training and f in served and training[f].dtype.kind in "iufM":
-            reading = _reading(training, f, case.roles.time)
-            if reading is not None and all(c in served for c in reading[0][1:] if c):
+            reading = _reading(training, served, f, case.roles.time)
+            if reading is not None:
                 found[f] = read(served, *reading).set_axis(served.index)
     if not found:
         return None
@@ -48,18 +48,23 @@ def _times(table, features):
     return table.frame([c for c in table.columns if kinds[c] != "other"])
 
 
-def _reading(training, feature, first):
-    """The reading of a time that a feature is, and the zone; None where it is none."""
+def _reading(training, served, feature, first):
+    """The reading of a time that a feature is in training, and the zone: of several the one that served follows best.
+
+    None where it is none: a zone that only nearly fits may be another's, and what differs then is this one's error.
+    """
     some = training.iloc[np.unique(np.linspace(0, len(training) - 1, LOOKS).astype(int))]
     if getattr(some[feature].dtype, "tz", None) is not None or some[feature].nunique() < 2:
         return None
-    few = some.iloc[:: max(1, len(some) // 50)]
-    for source in sources(some, first):
+    few, found = some.iloc[:: max(1, len(some) // 50)], []
+    later = served.iloc[np.unique(np.linspace(0, len(served) - 1, LOOKS).astype(int))]
+    for source in (c for c in sources(some, first) if c in served):
         for r in readings(some, some[feature], source):
-            for z in (*COMMON, *_zoned(some)):
-                if matches(few, r, z, few[feature]) >= 0.9 and matches(some, r, z, some[feature]) >= EXACT:
-                    return r, z
-    return None
+            for z in (*different(some[source]), *_zoned(some)):
+                fits = matches(few, r, z, few[feature]) >= EXACT and matches(some, r, z, some[feature]) >= EXACT
+                if fits and all(c in served for c in r[1:] if c) and (z in served or z not in some):
+                    found.append((matches(later, r, z, later[feature]), -len(found), r, z))
+    return max(found)[2:] if found else None
 
 
 def _zoned(frame):

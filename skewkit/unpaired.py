@@ -19,6 +19,7 @@ from .reshaped import together
 from .scope import Scope, coin
 from .search import proposed
 from .skews import SKEWS
+from .veil import veiled
 
 ROWS = 20_000  # of each side, at most
 FIRST = 10  # proposals whose scope is looked for
@@ -123,7 +124,7 @@ def _told(feature: str, sample: Sample) -> Iterator[tuple]:
     if best is None or not _sure(best, guesses, m, len(proposals), len(sample.case.roles.features)):
         yield feature, None, (), m
         return
-    near = [g for g in _near(best, guesses) if m.same(g, best)]
+    near = [g for g in _near(best, guesses) if m.same(g, best) or g.skew.stem == best.skew.stem == "precision"]
     yield feature, best, tuple({str(g.skew): g for g in reversed(near)}.values()), m
 
 
@@ -158,8 +159,9 @@ def _reciprocal(found):
             reads[f] = {g.skew.to[0]: g for g in (best, *rivals) if g.skew.stem == "schema_change" and g.skew.to}
     for f, best, rivals, m in found:
         back = [c for c in reads.get(f, ()) if f in reads.get(c, ())]
-        chosen = reads[f][back[0]] if len(back) == 1 else best
-        yield f, chosen, tuple(g for g in (best, *rivals) if g is not chosen), m
+        chosen = reads[f][back[0]] if len(back) == 1 else None if f in reads else best
+        # read from a column that is not read from it: columns of one kind drift to be alike
+        yield f, chosen, tuple(g for g in (best, *rivals) if g is not chosen) if chosen else (), m
 
 
 def _grouped(found) -> Iterator[Fit]:
@@ -183,12 +185,16 @@ def _fit(members):
     drawn = facts.picture(m.sample.case, m.e)
     if best is None:
         return Fit({f: None}, Scope(), n, n, 0.0, facts=(SMOOTH,), give=GIVE, picture=drawn, change="total")
+    show, sides = m.sample.case.evidence, (m.e.before, m.e.after)
     causes = {f: replace(b.skew, features=(f,)).drawn(b.share)[0] for f, b, _, _ in members}
     share = best.skew.drawn(best.share)[1]
     explained = float(np.clip(np.mean([1 - (b.off / m.wobble + b.paid) / m.nothing for _, b, _, m in members]), 0, 1))
     bits = sum(m.nothing - b.off / m.wobble - b.paid for _, b, _, m in members) / np.log(2)
     others = tuple(
-        {"skew": r.skew.stem, "parameters": r.skew.to_dict()} for r in rivals if r.skew.stem != best.skew.stem
+        {"skew": r.skew.stem, "parameters": veiled(r.skew, show, sides).to_dict()}
+        for r in rivals
+        if r.skew.stem != best.skew.stem or r.skew.stem == "precision"
     )
+    told = {f: veiled(s, show, sides) for f, s in causes.items()}
     scope = Scope(share, "key", best.where, best.since)
-    return Fit(causes, scope, n, n, explained, None, float(bits), others[:3], picture=drawn, change="total")
+    return Fit(causes, scope, n, n, explained, None, float(bits), others[:3], picture=drawn, change="total", told=told)
