@@ -13,7 +13,7 @@ from scipy.special import gammaln
 
 from .clues import Evidence, agree
 from .records import Skew
-from .timeline import NEVER, nanoseconds
+from .timeline import nanoseconds
 
 NAME = 5.0  # bits to write down which skew it is
 SLICES = 50  # values of a column, at most, for it to be one of slices
@@ -57,7 +57,7 @@ class Ground:
         at = np.zeros(self.n, "i8") if self.stamps is None else nanoseconds(self.stamps)
         self.order = np.argsort(at, kind="stable")
         self.at = at[self.order]
-        self.timed = self.stamps is not None and self.n > 1 and self.at[0] > NEVER and self.at[0] < self.at[-1]
+        self.timed = self.stamps is not None and self.n > 1 and self.at[0] < self.at[-1]
         self.slices: dict[str, tuple[np.ndarray, pd.Index]] = {}
         for c in (*segments, *(c for c in frame if c not in segments and c not in apart)):
             if c in frame and frame[c].dtype.kind not in "fMm":

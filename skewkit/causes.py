@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from html import escape
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from .records import Cost, NotRun, Skew, as_rows, thawed
 from .scope import Scope
 from .words import several, share
 
+HIDDEN = "# the patch holds values that may not be shown: give evidence='rows', or read them from fit.causes"
 UNKNOWN = "runbooks/unknown.md"
 PLURAL = {"is": "are", "has": "have", "misses": "miss"}
 FEW = 5  # features, or values, named one by one
@@ -27,9 +29,10 @@ class Fit:
     ``rows`` of ``n`` paired requests differ in these features, and ``explained`` is the share of them that the causes of
     these features reproduce; ``held_out`` the share of rows that differ among those that were not looked at to find
     it (None: there are none). ``bits`` is by how much it is shorter than "changed, unexplained". ``rivals`` are other
-    causes that predict the same. Of a skew that follows another in the same rows, ``before`` holds that one. ``cost`` is what
+    causes that predict the same. Of a skew that follows another in the same rows, ``before`` holds that one; of one that another
+    follows, ``then`` is that one's stem. ``cost`` is what
     it alone does to the model; ``facts`` and ``detail`` (some rows) are what can be seen of it. ``told`` are the causes
-    as they may be shown, where their parameters hold values that may not: what is printed is made of these.
+    and ``slice`` the scope's where as they may be shown, where their parameters hold values that may not: what is printed is made of these.
     """
 
     causes: Mapping[str, Skew | None]
@@ -48,6 +51,8 @@ class Fit:
     picture: Mapping[str, Any] | None = None
     change: str = "skew"
     plant: str | None = None
+    then: str = ""
+    slice: tuple | None = None
     told: Mapping[str, Skew] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -123,16 +128,16 @@ class Fit:
         verb, _, rest = said.partition(" ")
         said = said if one else f"{PLURAL.get(verb, verb.removesuffix('s'))} {rest}"
         then = next(iter(self.before.values()), None)
-        after = f" (after {then.stem})" if then is not None else ""
+        after = f" (after {then.stem})" if then is not None else f" (then {self.then})" if self.then else ""
         wrong = "in training, " if self.side == "training" else ""
         others = " or ".join(dict.fromkeys(r["skew"] for r in self.rivals))
         return f"{about} {wrong}{said}{after}" + (f", or what predicts the same ({others})" if others else "")
 
     def _whom(self):
         told = []
-        if self.where is not None:
-            values = self.where[1] if isinstance(self.where[1], tuple) else (self.where[1],)
-            told.append(f"where {self.where[0]} is {' or '.join(map(str, values))}")
+        if (where := self.slice or self.where) is not None:
+            values = where[1] if isinstance(where[1], tuple) else (where[1],)
+            told.append(f"where {where[0]} is {' or '.join(map(str, values))}")
         if self.share < 1:
             told.append(f"for {share(self.share)} of the requests")
         if self.since is not None:
@@ -142,7 +147,7 @@ class Fit:
         return ", " + ", ".join(told) if told else ""
 
     def _sure(self):
-        if self.explained is None:
+        if self.explained is None or self.then:
             return ""
         if self.change == "total" and self.held_out is None:  # no row has another beside it
             return "" if self.kind is None else f"{share(self.explained)} of the change explained."
@@ -163,28 +168,33 @@ class Fit:
     @property
     def patch(self) -> str:
         """One line of Python that makes of what should have been what was served; "" where there is none."""
-        if not self._made:
-            return ""
         here, there = ("replayed", "served") if self.side == "serving" else ("served", "replayed")
-        return f"{there} = sk.inject({here}, {self._made}, {_code(self.scope)}, roles, replay)"
+        made, scope = self._made, _code(self.scope)
+        return made if made.startswith("#") else made and f"{there} = sk.inject({here}, {made}, {scope}, roles, replay)"
 
     @property
     def undo(self) -> str:
         """One line of Python that puts right the rows that it explains; "" where there is none."""
-        if not self._made:
-            return ""
         here, there = ("replayed", "served") if self.side == "serving" else ("served", "replayed")
-        return f"{there} = sk.corrected({here}, {there}, {self._made}, {_code(self.scope)}, roles, replay)"
+        made, scope = self._made, _code(self.scope)
+        shape = self.skew == "schema_change" and self.kind.how not in ("swapped", "misread", "retyped")
+        if not made or made.startswith("#") or shape:
+            return ""
+        return f"{there} = sk.corrected({here}, {there}, {made}, {scope}, roles, replay)"
 
     @property
     def _made(self):
-        """The skews in Python, one after the other; "" of what is not known, of chance, or of no pairs."""
-        if self.kind is None or self.change == "total" or self.kind.random:
+        """The skews in Python, one after the other; "" of what is not known, of chance, of no pairs, or not the last."""
+        if self.kind is None or self.change == "total" or self.kind.random or self.then:
             return ""
-        both = ((self.before, s) for s in self.before.values()), ((self.said, s) for s in self.said.values())
-        told = dict.fromkeys(str(replace(s, features=self._having(part, s))) for each in both for part, s in each)
-        made = ", ".join(f"sk.skews.{s}" for s in told)
-        return f"[{made}]" if len(told) > 1 else made
+        if (self.told and dict(self.told) != dict(self.causes)) or (self.slice and self.slice != self.where):
+            return HIDDEN
+        both = ((self.before, s) for s in self.before.values()), ((self.causes, s) for s in self.causes.values())
+        told = [replace(s, features=self._having(part, s)) for each in both for part, s in each]
+        if not all(_plain(v) for s in told for v in s.to_dict().values()):
+            return ""
+        made = [f"sk.skews.{s}" for s in dict.fromkeys(map(str, told))]
+        return f"[{', '.join(made)}]" if len(made) > 1 else made[0]
 
     def _having(self, skews, skew):
         """The features that have this skew with these parameters."""
@@ -195,13 +205,34 @@ class Fit:
         """As result.json holds it."""
         plain = {"skew": self.skew, "change": self.change, "side": self.side, "features": list(self.features)}
         plain |= {"parameters": {k: thawed(v) if not isinstance(v, dict) else v for k, v in self.parameters.items()}}
-        plain |= {"where": self.where and thawed(self.where), "share": self.share}
+        where = self.slice or self.where
+        plain |= {"where": where and thawed(where), "share": self.share}
         plain |= {n: (t := getattr(self, n)) and t.isoformat() for n in ("since", "until")}
-        names = ("rows", "n", "explained", "held_out", "bits", "rivals", "facts", "give", "detail", "picture", "plant")
+        names = (
+            "rows",
+            "n",
+            "explained",
+            "held_out",
+            "bits",
+            "rivals",
+            "facts",
+            "give",
+            "detail",
+            "picture",
+            "plant",
+            "then",
+        )
         plain |= {n: thawed(getattr(self, n)) for n in names}
         plain |= {"before": next((s.stem for s in self.before.values()), None)}
         plain |= {"cost": self.cost and as_rows([self.cost])[0]}
         return plain | {n: getattr(self, n) for n in ("runbook", "sentence", "patch", "undo")}
+
+
+def _plain(value):
+    """Whether Python reads a value as it is written."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and isfinite(value))
 
 
 def _given(skew):

@@ -160,7 +160,8 @@ def agree(a: pd.Series, b: pd.Series) -> np.ndarray:
     if a.dtype.kind in "iuf" and b.dtype.kind in "iuf" and "f" in a.dtype.kind + b.dtype.kind:
         x, y = floats(a), floats(b)
         with np.errstate(invalid="ignore", over="ignore"):
-            return (x == y) | (np.abs(x - y) <= NEAR * np.abs(y) + 1e-12) | (np.isnan(x) & np.isnan(y))
+            near = np.isfinite(x) & np.isfinite(y) & (np.abs(x - y) <= NEAR * np.abs(y) + 1e-12)
+            return (x == y) | near | (np.isnan(x) & np.isnan(y))
     return same(a, b)
 
 

@@ -16,11 +16,11 @@ from .groups import groups, siblings
 from .inference import infer
 from .policy import Policy
 from .policy_file import read_policy
-from .records import Case, Finding, NotRun, Tolerance
+from .records import Case, Finding, NotRun, SkewkitError, Tolerance
 from .scope import Scope
 from .search import COVERS, Named, name
 from .specimens import Specimens, specimens
-from .veil import veiled
+from .veil import slice_of, veiled
 from .verification import Measured, measured, price, scoped, within
 
 SLIGHT = Tolerance(absolute=1e-12, relative=NEAR)  # nearer than this, numbers are the same
@@ -35,6 +35,10 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
     definition is turned knob by knob, and the side that is off it is the one at fault. With training and served alone,
     only causes that leave a mark which no drift leaves are named. What is missing, and what it would settle, is said.
     """
+    if not isinstance(case, Case):
+        raise SkewkitError(
+            f"diagnose was given a {type(case).__name__}; it takes a case: sk.compare(training, served, replayed)"
+        )
     case, policy = case.at_hand, policy or read_policy()
     if case.pairs is None:
         return _alone(case, policy, seed)
@@ -75,7 +79,10 @@ def _alone(case, policy, seed):
 def _off(case, policy) -> Iterator[str]:
     """The features of which more rows differ than may."""
     for f in case.roles.features:
-        if all(f in t.columns for t in case.pairs.tables):
+        if (
+            all(t.kinds().get(f, "other") != "other" for t in case.pairs.tables[:1])
+            and f in case.pairs.tables[1].columns
+        ):
             differ = case.pairs.agreement(f, policy.near(f)).differ
             limit = policy.limit(Finding("parity", "skew", f, "differ", 0.0, "", 1)) or {}
             if differ >= FEWEST and differ > limit.get("tolerated", 0) * case.pairs.n:
@@ -139,7 +146,7 @@ def _fits(sample: Specimens, found: list[Named], policy: Policy, seed: int) -> I
             doubt = (f"perhaps {one.doubt}",) if one.doubt else ()
             yield Fit(
                 *({one.feature: None}, Scope(side=sample.side), total, sample.case.pairs.n, 0.0),
-                facts=(*seen(e, sample.ground), *doubt),
+                facts=(*seen(e, sample.ground, sample.case.evidence), *doubt),
                 detail=rows(sample.case, e, e.differ, worst=True),
                 picture=picture(sample.case, e),
             )
@@ -156,41 +163,41 @@ def _completed(sample, feature, rival):
 
 def _fit(group, every, on_all, sample, policy, seed):
     """One group as a fit; of skews one after the other as one each."""
-    case, total, left, struck, held = sample.case, 0, 0, {}, []
-    scope = None
+    case, struck, held, scope = sample.case, {}, [], None
+    mismatching = np.zeros(case.pairs.n, bool)
+    total = left = 0
     for f, rival in group.members.items():
         mine: Measured = on_all[id(group), f]
-        scope = scoped(rival, mine, sample.side, _weights(sample, mine)) if scope is None else scope
-        inside = within(mine, scope.since, scope.until)
         others = [on_all[id(g), f] for g in every if g is not group and f in g.members]
-        elsewhere = np.zeros(len(mine.rows), bool)
-        for other in others:
-            elsewhere |= np.isin(mine.rows, other.rows[other.hit])
-        differ = mine.differ & ~elsewhere
-        hit = mine.hit & inside
+        elsewhere = np.isin(mine.rows, np.concatenate([o.rows[o.hit] for o in others] or [np.empty(0, int)]))
+        scope = scoped(rival, mine, sample.side, _weights(sample, mine), elsewhere) if scope is None else scope
+        differ, hit = mine.differ & ~(elsewhere & ~mine.hit), mine.hit & within(mine, scope.since, scope.until)
         struck[f] = mine.rows[hit]
         held.append((np.isin(mine.rows, sample.held) & differ, hit))
-        total += int(differ.sum())
-        left += int((differ & ~hit).sum())
-    any_row = _rows(sample, [on_all[id(group), f] for f in group.members])
+        mismatching[mine.rows[differ]] = True
+        total, left = total + int(differ.sum()), left + int((differ & ~hit).sum())
+    many = round(float((_weights(sample, mine) * mismatching).sum()))
     kept = sum(int(h.sum()) for h, _ in held)
     verified = sum(int((h & hit).sum()) for h, hit in held) / kept if kept else None
     e = next(iter(group.evidence.values()))
     steps = list(zip(*(r.skews for r in group.members.values()), strict=True))
-    before: dict = {}
-    for step in steps:
+    cost, before = price(case, policy, sample, struck, seed), {}
+
+    def shown(skew, feature):
+        return veiled(skew, case.evidence, sample.sides(feature))
+
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
         drawn = [s.drawn(scope.share) for s in step]
         named = {f: s for f, (s, _) in zip(group.members, drawn, strict=True)}
-        final = replace(scope, share=drawn[0][1])
         yield Fit(
-            *(named, final, any_row, case.pairs.n, 1 - left / total if total else 1.0, verified, group.saved),
-            rivals=tuple(
-                {"skew": r.stem, "parameters": veiled(r, case.evidence, sample.sides(e.feature)).to_dict()}
-                for r in _others(group, step)
-            ),
-            before={f: veiled(s, case.evidence, sample.sides(f)) for f, s in before.items()},
-            told={f: veiled(s, case.evidence, sample.sides(f)) for f, s in named.items()},
-            cost=price(case, policy, sample, struck, seed),
+            *(named, replace(scope, share=drawn[0][1]), many, case.pairs.n),
+            *(1 - left / total if total else 1.0, verified, group.saved),
+            rivals=tuple({"skew": r.stem, "parameters": shown(r, e.feature).to_dict()} for r in _others(group, step)),
+            before=before,
+            then=following[0].stem if following else "",
+            slice=slice_of(scope.where, case.evidence, scope.where and sample.column(scope.where[0])),
+            told={f: shown(s, f) for f, s in named.items()},
+            cost=cost,
             detail=rows(case, e, group.leader.rows),
             picture=picture(case, e),
         )
@@ -200,14 +207,6 @@ def _fit(group, every, on_all, sample, policy, seed):
 def _weights(sample, found):
     """How many pairs each pair stands for: one, where all were measured."""
     return np.ones(sample.case.pairs.n) if len(found.rows) == sample.case.pairs.n else sample.weights
-
-
-def _rows(sample, found: list[Measured]) -> int:
-    """How many rows a cause explains in any feature; estimated, where not all could be measured."""
-    hit = np.zeros(sample.case.pairs.n, bool)
-    for one in found:
-        hit[one.rows[one.hit]] = True
-    return round(float((_weights(sample, found[0]) * hit).sum()))
 
 
 def _others(group, step):
@@ -224,7 +223,8 @@ def _others(group, step):
 
 def _missing(case, fits):
     """What was not given, and what it would settle."""
-    unnamed = [f for fit in fits if fit.kind is None for f in fit.features]
+    numbers = case.pairs.tables[0].kinds()
+    unnamed = [f for fit in fits if fit.kind is None for f in fit.features if numbers.get(f) in ("integer", "number")]
     if case.replay is None and unnamed:
         names = ", ".join(unnamed[:5])
         why = (

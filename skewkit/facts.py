@@ -9,9 +9,10 @@ import pandas as pd
 
 from .bits import Ground
 from .chances import missed
-from .clues import Evidence, floats
+from .clues import Evidence, commonest, floats
 from .evidence import shown
 from .records import Case
+from .veil import slice_of
 from .words import share
 
 CLEAR = 0.95  # of the rows, for a fact to be said of them
@@ -20,9 +21,11 @@ TEN = 10  # rows shown
 BINS = 24  # of a picture
 
 
-def seen(e: Evidence, ground: Ground) -> tuple[str, ...]:
+def seen(e: Evidence, ground: Ground, evidence: str) -> tuple[str, ...]:
     """Facts about the rows that differ, the plainest first."""
     told = [f"{share(e.differ.mean())} of the rows looked at"]
+    if not e.differ.any():
+        return tuple(told)
     x, y = e.numbers
     if len(x) and np.mean(y < x) >= CLEAR:
         told.append(f"served is lower in {share(np.mean(y < x))} of them")
@@ -30,6 +33,12 @@ def seen(e: Evidence, ground: Ground) -> tuple[str, ...]:
         told.append(f"served is higher in {share(np.mean(y > x))} of them")
     if e.y.isna().mean() >= CLEAR:
         told.append("served is null")
+    value, often = commonest(y)
+    if often >= CLEAR:
+        told.append(f"served is {value:.10g}")
+    step, often = commonest(y - x, 1e-7)
+    if often >= CLEAR and len(np.unique(x)) > 1:
+        told.append(f"served is {abs(step):.10g} {'more' if step > 0 else 'less'} in nearly all of them")
     for gained, word in ((False, "missed"), (True, "counted twice")):
         if (chance := missed(e, gained)) is not None:
             told.append(f"as if each event were {word} with a chance of {share(chance)}")
@@ -40,10 +49,11 @@ def seen(e: Evidence, ground: Ground) -> tuple[str, ...]:
     plain = ground._rows(e.differ.sum(), 0.0)
     if whom.bits < plain - SURE:
         if whom.where is not None:
-            values = whom.where[1] if isinstance(whom.where[1], tuple) else (whom.where[1],)
-            told.append(f"only where {whom.where[0]} is {' or '.join(map(str, values))}")
+            where = slice_of(whom.where, evidence, e.frame[whom.where[0]])
+            values = where[1] if isinstance(where[1], tuple) else (where[1],)
+            told.append(f"only where {where[0]} is {' or '.join(map(str, values))}")
         told += [
-            f"{word} {when:%Y-%m-%d %H:%M %Z}"
+            f"{word} {when.tz_convert('UTC'):%Y-%m-%d %H:%M} UTC"
             for word, when in (("since", whom.since), ("until", whom.until))
             if when is not None
         ]
@@ -80,6 +90,8 @@ def picture(case: Case, e: Evidence) -> dict[str, Any] | None:
         if not len(both):
             return None
         low, high = np.quantile(both, [0.005, 0.995])
+        if not np.isfinite(high - low):
+            return None
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
         counts = {
             n: np.histogram(np.clip(v[np.isfinite(v)], edges[0], edges[-1]), edges)[0].tolist()
@@ -87,15 +99,16 @@ def picture(case: Case, e: Evidence) -> dict[str, Any] | None:
         }
         return {"feature": e.feature, "edges": edges.tolist(), **counts}
     tables = [s.astype(object).where(s.notna(), "null").value_counts() for s in (e.before, e.after)]
-    both = tables[0].add(tables[1], fill_value=0)
+    both = pd.concat(tables, axis=1).max(axis=1)  # as many rows as one side alone has of it
     names = sorted(
         both.nlargest(BINS).index,
         key=lambda v: (not isinstance(v, (int, float)), v if isinstance(v, (int, float)) else 0, str(v)),
     )
-    labels = [f"{v:g}" if isinstance(v, float) else str(shown(v, case.evidence, int(both[v]))) for v in names]
-    return {
-        "feature": e.feature,
-        "labels": labels,
-        "before": [int(tables[0].get(v, 0)) for v in names],
-        "after": [int(tables[1].get(v, 0)) for v in names],
-    }
+    drawn: dict[str, list[int]] = {}
+    for v in names:
+        told = shown(v, case.evidence, int(both[v]))
+        label = "others" if told is None else f"{told:.15g}" if isinstance(told, float) else str(told)
+        counts = drawn.setdefault(label, [0, 0])
+        counts[0], counts[1] = (n + int(t.get(v, 0)) for n, t in zip(counts, tables, strict=True))
+    sides = {n: [c[i] for c in drawn.values()] for i, n in enumerate(("before", "after"))}
+    return {"feature": e.feature, "labels": list(drawn), **sides}

@@ -151,7 +151,7 @@ def summary(result) -> str:
 def _named(result):
     """The first causes in a sentence each; nothing where none is named."""
     named = [fit["sentence"] for fit in result["fits"] if fit["skew"] != "unknown"]
-    more = f" And {len(named) - 2} more causes, below." if len(named) > 2 else ""
+    more = f" And {len(named) - 2} more causes, of which the first are below." if len(named) > 2 else ""
     return " ".join(named[:2]) + more
 
 

@@ -279,9 +279,13 @@ def cause(fit) -> Picture | None:
         at = np.arange(len(drawn["labels"]))
         for step, (label, counts, colour, hatch) in zip((-0.2, 0.2), sides, strict=True):
             axes.bar(at + step, counts, 0.4, color=colour, hatch=hatch, ec="white", label=label)
-        axes.set_xticks(at, drawn["labels"], rotation=90 if len(at) > 12 or max(map(len, drawn["labels"])) > 8 else 0)
+        axes.set_xticks(
+            at,
+            [str(v).replace("$", r"\$") for v in drawn["labels"]],
+            rotation=90 if len(at) > 12 or max(map(len, drawn["labels"])) > 8 else 0,
+        )
         peaks = [f"{label} most often {drawn['labels'][int(np.argmax(c))]}" for label, c, *_ in sides if len(c)]
-    axes.set_xlabel(drawn["feature"])
+    axes.set_xlabel(drawn["feature"].replace("$", r"\$"))
     axes.set_ylabel("rows looked at")
     axes.legend(frameon=False)
     return Picture(figure, f"{drawn['feature']} before and after: {'; '.join(peaks)}.")

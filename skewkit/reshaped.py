@@ -1,10 +1,13 @@
-"""Causes that are facts of the columns: missing, renamed, new, swapped, in another order."""
+"""Causes that are facts of the columns: missing, renamed, new, swapped."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+
+import numpy as np
+import pandas as pd
 
 from .causes import Fit
 from .clues import agree
@@ -13,11 +16,12 @@ from .scope import Scope
 from .skews import SKEWS
 
 WINDOW = re.compile(r"(?P<name>.+?)_?(?P<count>[0-9]+)_?(?P<unit>min|h|hours?|d|days?|D|w|weeks?)")
+TELLING = 20  # rows with another value than the commonest, at least
 LOOKS = 2_000  # rows that tell whether a new column is a missing one
 
 
 def columns(case: Case) -> Iterator[Fit]:
-    """The features that served has not, under their new names where their values are there; columns that are new, and their order."""
+    """The features that served has not, under their new names where their values are there; copies that are new. Another order of the columns does no harm."""
     pairs, schema = case.pairs, SKEWS["schema_change"]
     here, there = pairs.tables
     new = [c for c in there.columns if c not in here.columns and c not in case.training.columns]
@@ -30,20 +34,19 @@ def columns(case: Case) -> Iterator[Fit]:
     for c in new:
         if (f := next((f for f in case.roles.features if f in here.columns and _holds(pairs, f, c)), None)) is not None:
             causes["extra"][f] = schema(features=(f,), how="extra", to=(c,))
-    orders = [[c for c in t.columns if c in case.roles.features] for t in (here, there)]
-    if len(set(map(tuple, orders))) > 1 and set(orders[0]) == set(orders[1]):
-        moved = [f for f, g in zip(*orders, strict=True) if f != g]
-        causes["reordered"] = dict.fromkeys(moved, schema(features=tuple(moved), how="reordered"))
     for found in causes.values():
         if found:
             yield Fit(found, Scope(), pairs.n, pairs.n, None, bits=float(pairs.n))
 
 
 def _holds(pairs, feature, column):
-    """Whether a new column of served holds what a feature should."""
+    """Whether a new column of served holds what a feature should, where that is not its commonest value."""
     before = pairs.tables[0].column(feature).take(pairs.before[:LOOKS]).reset_index(drop=True)
     after = pairs.tables[1].column(column).take(pairs.after[:LOOKS]).reset_index(drop=True)
-    return agree(before, after).mean() > 0.99
+    commonest = before.mode(dropna=False)
+    told = ~agree(before, pd.Series([commonest.iloc[0]] * len(before))) if len(commonest) else np.zeros(0, bool)
+    same = agree(before, after)
+    return told.sum() >= TELLING and same.mean() > 0.99 and same[told].mean() > 0.99
 
 
 def together(fits: list[Fit]) -> list[Fit]:
@@ -62,7 +65,7 @@ def together(fits: list[Fit]) -> list[Fit]:
     else:
         skew = schema(features=tuple(swapped), how="misread", to=tuple(reads[f] for f in swapped))
     bits = sum(p.bits or 0 for p in parts)
-    return [*kept, replace(parts[0], causes=dict.fromkeys(swapped, skew), bits=bits)]
+    return [*kept, replace(parts[0], causes=dict.fromkeys(swapped, skew), told={}, bits=bits)]
 
 
 def sibling(skew: Skew) -> Skew | None:

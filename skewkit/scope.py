@@ -107,7 +107,12 @@ class Scope:
     def _column(frame, name, role):
         if name not in frame:
             raise SkewkitError(f"the scope needs the column of {role}, {name!r}; the table has {', '.join(frame)}")
-        return frame[name]
+        column = frame[name]
+        if role == "time" and column.dtype.kind == "M" and getattr(column.dtype, "tz", None) is None:
+            raise SkewkitError(
+                f"the scope is bound by times, and {name!r} has no zone; localise it: frame[{name!r}].dt.tz_localize(zone)"
+            )
+        return column
 
     def to_dict(self) -> dict:
         iso = {n: t.isoformat() for n in ("since", "until") if (t := getattr(self, n)) is not None}

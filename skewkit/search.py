@@ -56,7 +56,7 @@ def name(feature: str, sample: Specimens, among: int) -> Named:
         same = [r for r in others if r.bits < best.bits + APART and not _kin(r, best) and _alike(r, best, e)]
         other = [r for r in others if r.bits < best.bits + APART and not _kin(r, best) and not _alike(r, best, e)]
         if other:
-            doubt = f"{best.told} or {other[0].told}"
+            doubt = f"{_stems(best)} or {_stems(other[0])}"
             break
         causes.append(best)
         rivals.append(tuple(same))
@@ -71,13 +71,17 @@ def name(feature: str, sample: Specimens, among: int) -> Named:
     return Named(feature, e, tuple(causes), tuple(rivals), tuple(near), tuple(saved), float(explained))
 
 
+def _stems(rival):
+    return " then ".join(s.stem for s in rival.skews)
+
+
 def _family(rival):
     """The skews of an explanation; cutting off counts as one: to explain a part by one bound and a part by another is no cause."""
     return {"clipping" if s.stem in ("measurement", "precision") else s.stem for s in rival.skews}
 
 
 def _partly(causes):
-    return f"{causes[0].told} reproduces a part" if causes else ""
+    return f"{_stems(causes[0])}, which reproduces a part" if causes else ""
 
 
 def _alike(a: Rival, b: Rival, e: Evidence) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -23,17 +22,23 @@ def veiled(skew: Skew, evidence: str, sides: tuple[pd.Series, pd.Series]) -> Ske
         return skew
     if skew.stem == "misjoin":
         return replace(skew, others=())
-    counts = Counter()
-    for side in sides:
-        counts.update(side.dropna().astype(object).value_counts().to_dict())
+    counts = [side.dropna().astype(object).value_counts().to_dict() for side in sides]
     return replace(skew, **{n: _each(getattr(skew, n), evidence, counts) for n in TEXTS})
 
 
-def _each(value: Any, evidence: str, counts: Counter) -> Any:
-    """A value, or each of a tuple's, as it may be shown; a number stays, and so does a text that many rows share."""
+def slice_of(where: tuple | None, evidence: str, column: pd.Series | None) -> tuple | None:
+    """A column and its value or values as they may be shown; ``column`` are all its values."""
+    if where is None or evidence == "rows" or column is None:
+        return where
+    return where[0], _each(where[1], evidence, [column.dropna().astype(object).value_counts().to_dict()])
+
+
+def _each(value: Any, evidence: str, counts: list[dict]) -> Any:
+    """A value, or each of a tuple's, as it may be shown; so may a text that many rows share, and a number but for counts."""
     if isinstance(value, tuple):
         return tuple(_each(v, evidence, counts) for v in value)
-    if not isinstance(value, str):
+    many = max((c.get(value, 0) for c in counts), default=0)
+    if value is None or isinstance(value, bool) or (not isinstance(value, str) and evidence != "counts"):
         return value
-    seen = shown(value, evidence, counts.get(value, 0))
+    seen = shown(value, evidence, many)
     return "hidden" if seen is None else seen

@@ -35,6 +35,7 @@ class Measured:
     differ: np.ndarray
     hit: np.ndarray
     quiet: np.ndarray
+    acts: np.ndarray
     times: pd.Series | None
 
 
@@ -51,7 +52,7 @@ def measured(sample: Specimens, feature: str, rival: Rival) -> Measured:
         sample.column(case.roles.time).iloc[rows].reset_index(drop=True) if case.roles.time in sample.table else None
     )
     if rival.predicted is None:
-        return Measured(rows, differ, differ, ~differ, times)
+        return Measured(rows, differ, differ, ~differ, differ, times)
     everything = len(rows) == case.pairs.n
     table = sample.all_rows(feature, rival, knobs) if everything and len(sample.whole) < len(rows) else sample.table
     predicted = before
@@ -61,10 +62,12 @@ def measured(sample: Specimens, feature: str, rival: Rival) -> Measured:
     inside = np.ones(len(rows), bool)
     if rival.where is not None:
         inside &= Scope(where=rival.where).rows(table, case.roles)
-    return Measured(rows, differ, inside & differ & acts & agree(predicted, after), inside & acts & ~differ, times)
+    return Measured(
+        rows, differ, inside & differ & acts & agree(predicted, after), inside & acts & ~differ, inside & acts, times
+    )
 
 
-def scoped(rival: Rival, found: Measured, side: str, weights: np.ndarray) -> Scope:
+def scoped(rival: Rival, found: Measured, side: str, weights: np.ndarray, elsewhere: np.ndarray) -> Scope:
     """For whom and since when, to the row; ``weights`` says of every pair how many it stands for among those looked at."""
     since, until, hit, quiet = rival.since, rival.until, found.hit, found.quiet
     if found.times is not None:
@@ -83,6 +86,7 @@ def scoped(rival: Rival, found: Measured, side: str, weights: np.ndarray) -> Sco
         return Scope(side=side)
     inside = within(found, since, until)
     weight = weights[found.rows]
+    quiet = quiet | (found.acts & elsewhere & ~hit)  # what another cause struck, this one has not
     struck, calm = weight[hit & inside].sum(), weight[quiet & inside].sum()
     share = struck / max(struck + calm, 1)
     return Scope(

@@ -115,4 +115,5 @@ def _row(row, key, time, case):
 
 
 def _plain(value):
-    return None if value is None or value != value else str(value)
+    missing = value is None or value is pd.NA or value is pd.NaT or value != value
+    return None if missing else str(value)

@@ -55,7 +55,8 @@ class DoubleCount(Skew):
     def propose(cls, e):
         if not e.numeric:
             return
-        if "counted" in e.knobs or _grows(e.before, 1.0):
+        counts = _grows(e.before, 1.0) and (e.paired or are_counts(e.before))
+        if "counted" in e.knobs or counts:
             yield cls(features=(e.feature,)), 2
         if "counted" in e.knobs and (share := missed(e, gained=True)) is not None:
             yield cls(features=(e.feature,), twice=share), e.real

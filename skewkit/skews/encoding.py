@@ -82,8 +82,9 @@ class Encoding(Skew):
         became, choices = set(changed.values()), log2(1 + e.before.nunique())
         for now in sorted(became, key=str) if kept and len(changed) > len(became) else ():
             how = {"how": "unknown_dropped"} if now is None else {"how": "unknown_to_default", "default": now}
-            rare = tuple(v for v in e.before.dropna().unique().tolist() if changed.get(v, _NONE) != now)
-            yield cls(features=(e.feature,), known=rare, **how), e.raw + len(changed) + choices
+rare = tuple(v for v in e.before.dropna().unique().tolist() if changed.get(v, _NONE) != now)
+            if set(rare) - {now}:  # where nothing is known but the default, it is a default for all
+                yield cls(features=(e.feature,), known=rare, **how), e.raw + len(changed) + choices
         for was, now in list(changed.items())[:3]:
             if isinstance(was, str) and now not in (None, *kept):
                 yield cls(features=(e.feature,), how="renamed", category=was, to=now), e.raw + choices
@@ -91,7 +92,7 @@ class Encoding(Skew):
             how = {"how": "unknown_dropped"} if now is None else {"how": "unknown_to_default", "default": now}
             yield cls(features=(e.feature,), unknown=was, **how), e.raw + choices
         told = tuple((was, now) for was, now in changed.items() if now is not None)
-        if len(told) > 1:
+        if len(told) > 1 and not _counting(told):
             yield cls(features=(e.feature,), mapping=told), len(told) * (e.raw + 1) + choices
 
     def completed(self, before, after):
@@ -181,3 +182,12 @@ def drawn(column: pd.Series, seed: int) -> dict:
     values = np.array(sorted(column.dropna().unique(), key=str), dtype=object)
     shuffled = np.random.default_rng(seed).permutation(values)
     return dict(zip(shuffled, np.roll(shuffled, 1), strict=True))
+
+
+def _counting(pairs) -> bool:
+    """Whether numbers became others in their order, or all by as much: counted or measured otherwise, and no other codes."""
+    if not all(type(v) in (int, float) for pair in pairs for v in pair):
+        return False
+    after = [now for _, now in sorted(pairs)]
+    steps = {now - was for was, now in pairs}
+    return len(steps) == 1 or (len(pairs) > 4 and after == sorted(after))

@@ -99,7 +99,7 @@ class Misjoin(Skew):
             return f"is joined by {self.by}"
         if self.how == "neighbour":
             return "is off by one: the row before's"
-        return f"is another {self.entity or 'entity'}'s" if self.others else "is another request's"
+        return "is another's: joined to the wrong rows"
 
     @classmethod
     def examples(cls):

@@ -70,6 +70,8 @@ class MissingValues(Skew):
 
     def says(self, alike=True):
         which = {"high": "the highest", "low": "the lowest"}.get(self.how, "")
+        if self.rate == 1:
+            return "is null"
         return f"is null in {100 * self.rate:.3g}% of the values" + (f", {which}" if which else "")
 
     @classmethod

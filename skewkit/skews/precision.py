@@ -69,7 +69,7 @@ class Precision(Skew):
     @classmethod
     def propose(cls, e):
         x, y = e.numbers
-        if not len(y) or e.after.nunique() < 2 or e.before.dtype.kind not in "iuf":
+        if not len(x) or not len(y) or e.after.nunique() < 2 or e.before.dtype.kind not in "iuf":
             return
         yield from ((cls(features=(e.feature,), to=to), 5) for to in FLOATS)
         beyond = [to for to, width in INTEGERS.items() if np.abs(x).max() >= 2.0 ** (width - 1)]

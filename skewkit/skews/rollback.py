@@ -45,11 +45,13 @@ class Rollback(Skew):
     @classmethod
     def propose(cls, e):
         is_constant, value = held(e.after)
+        if not is_constant and e.paired and (default := _default(e)) is not None:
+            yield cls(features=(e.feature,), default=default), e.raw
         if is_constant and type(value) in (type(None), int, float, str) and value != e.feature:
             yield cls(features=(e.feature,), default=value), 2 if value in (None, 0, -1) else e.real
 
     def says(self, alike=True):
-        return f"is {'null' if self.default is None else repr(self.default)} everywhere: no longer computed"
+        return f"is {'null' if self.default is None else repr(self.default)}, a default: it was not computed"
 
     @classmethod
     def examples(cls):
@@ -57,3 +59,14 @@ class Rollback(Skew):
         yield cls(features=("recent_amount", "recent_count"), default=0)
         yield cls(features=("city",), default="unknown")
         yield cls(default=-1)
+
+
+def _default(e) -> Any:
+    """The one value that many others became in the rows that differ; None where there is none, or a count became 0."""
+    counts = e.y.astype(object).value_counts(dropna=True)
+    if not len(counts) or counts.iloc[0] < 0.9 * len(e.y) or e.x.nunique() < 3:
+        return None
+    value = counts.index[0]
+    value = value.item() if hasattr(value, "item") else value
+    whole = e.numeric and (e.numbers[0] % 1 == 0).all()
+    return None if type(value) not in (int, float, str) or (whole and value == 0) else value

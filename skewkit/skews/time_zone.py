@@ -97,7 +97,8 @@ class TimeZone(Skew):
 
     def says(self, alike=True):
         was = f"; training read in {self.training}" if self.training else ""
-        return f"is read in {self.serving}{was}"
+        off = "" if self.serving in COMMON else ", or by a clock that is off by as much"
+        return f"is read in {self.serving}{was}{off}"
 
     @classmethod
     def examples(cls):

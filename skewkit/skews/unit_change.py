@@ -96,7 +96,9 @@ class UnitChange(Skew):
                 if now
                 else {"sign": "has the other sign"}.get(self.unit, f"is its {self.unit}")
             )
-        times = f"is {self.factor:.10g} times what it should be" if self.factor != 1 else "is what it should be"
+        if self.factor == 1:
+            return f"is {abs(self.offset):.10g} {'more' if self.offset > 0 else 'less'} than it should be"
+        times = f"is {self.factor:.10g} times what it should be"
         return times + (f", {self.offset:+.10g}" if self.offset else "")
 
     @classmethod
