@@ -82,7 +82,7 @@ class Encoding(Skew):
         became, choices = set(changed.values()), log2(1 + e.before.nunique())
         for now in sorted(became, key=str) if kept and len(changed) > len(became) else ():
             how = {"how": "unknown_dropped"} if now is None else {"how": "unknown_to_default", "default": now}
-rare = tuple(v for v in e.before.dropna().unique().tolist() if changed.get(v, _NONE) != now)
+            rare = tuple(v for v in e.before.dropna().unique().tolist() if changed.get(v, _NONE) != now)
             if set(rare) - {now}:  # where nothing is known but the default, it is a default for all
                 yield cls(features=(e.feature,), known=rare, **how), e.raw + len(changed) + choices
         for was, now in list(changed.items())[:3]:
