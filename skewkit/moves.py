@@ -88,3 +88,12 @@ def recoded(e: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
 
 def _plain(value):
     return value.item() if hasattr(value, "item") else value
+
+
+def counting(pairs) -> bool:
+    """Whether numbers became others in their order, or all by as much: counted or measured otherwise, and no other codes."""
+    if not all(type(v) in (int, float) for pair in pairs for v in pair):
+        return False
+    after = [now for _, now in sorted(pairs)]
+    steps = {now - was for was, now in pairs}
+    return len(steps) == 1 or (len(pairs) > 4 and after == sorted(after))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..clues import codes
-from ..moves import recoded
+from ..moves import counting, recoded
 from ..records import NotApplicable, Skew, SkewkitError
 
 _NONE = object()
@@ -92,7 +92,7 @@ class Encoding(Skew):
             how = {"how": "unknown_dropped"} if now is None else {"how": "unknown_to_default", "default": now}
             yield cls(features=(e.feature,), unknown=was, **how), e.raw + choices
         told = tuple((was, now) for was, now in changed.items() if now is not None)
-        if len(told) > 1 and not _counting(told):
+        if len(told) > 1 and not counting(told):
             yield cls(features=(e.feature,), mapping=told), len(told) * (e.raw + 1) + choices
 
     def completed(self, before, after):
@@ -182,12 +182,3 @@ def drawn(column: pd.Series, seed: int) -> dict:
     values = np.array(sorted(column.dropna().unique(), key=str), dtype=object)
     shuffled = np.random.default_rng(seed).permutation(values)
     return dict(zip(shuffled, np.roll(shuffled, 1), strict=True))
-
-
-def _counting(pairs) -> bool:
-    """Whether numbers became others in their order, or all by as much: counted or measured otherwise, and no other codes."""
-    if not all(type(v) in (int, float) for pair in pairs for v in pair):
-        return False
-    after = [now for _, now in sorted(pairs)]
-    steps = {now - was for was, now in pairs}
-    return len(steps) == 1 or (len(pairs) > 4 and after == sorted(after))
