@@ -160,8 +160,16 @@ def agree(a: pd.Series, b: pd.Series) -> np.ndarray:
     if a.dtype.kind in "iuf" and b.dtype.kind in "iuf" and "f" in a.dtype.kind + b.dtype.kind:
         x, y = floats(a), floats(b)
         with np.errstate(invalid="ignore", over="ignore"):
-            return (x == y) | (np.abs(x - y) <= NEAR * np.abs(y) + 1e-12) | (np.isnan(x) & np.isnan(y))
+            near = np.isfinite(y) & (np.abs(x - y) <= NEAR * np.abs(y) + 1e-12)
+            return (x == y) | near | (np.isnan(x) & np.isnan(y))
     return same(a, b)
+
+
+def hashable(column: pd.Series) -> pd.Series:
+    """A column of which values that cannot be counted, such as lists, are written as text."""
+    if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string":
+        return column
+    return column.map(lambda v: v if pd.api.types.is_hashable(v) else str(v))
 
 
 def commonest(values: np.ndarray, near: float = NEAR) -> tuple[float, float]:

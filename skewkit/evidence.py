@@ -16,7 +16,7 @@ def shown(value: Any, evidence: str, rows: int = 1) -> Any:
 
     Masked text keeps its shape alone, letters as a and digits as 9, unless many rows share it; numbers and times stay.
     """
-    if value is None or value != value:
+    if value is None or value is pd.NA or value != value:
         return None
     plain = value.item() if hasattr(value, "item") else value
     plain = plain if isinstance(plain, (bool, int, float, str)) else str(plain)

@@ -80,14 +80,17 @@ def picture(case: Case, e: Evidence) -> dict[str, Any] | None:
         if not len(both):
             return None
         low, high = np.quantile(both, [0.005, 0.995])
-        edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+        if not (np.diff(edges) > 0).all():  # too far apart, or too near each other, for floats between them
+            return None
         counts = {
             n: np.histogram(np.clip(v[np.isfinite(v)], edges[0], edges[-1]), edges)[0].tolist()
             for n, v in (("before", floats(e.before)), ("after", floats(e.after)))
         }
         return {"feature": e.feature, "edges": edges.tolist(), **counts}
     tables = [s.astype(object).where(s.notna(), "null").value_counts() for s in (e.before, e.after)]
-    both = tables[0].add(tables[1], fill_value=0)
+    both = pd.concat([s.astype(object).where(s.notna(), "null") for s in (e.before, e.after)]).value_counts()
     names = sorted(
         both.nlargest(BINS).index,
         key=lambda v: (not isinstance(v, (int, float)), v if isinstance(v, (int, float)) else 0, str(v)),

@@ -127,7 +127,9 @@ def proposed(e: Evidence, stems: tuple[str, ...] = ()) -> Iterator[tuple[Skew, f
         stems = CONSTANT
     for kind in [SKEWS[s] for s in stems or SKEWS if s in SKEWS]:
         seen = set()
-        for skew, price in kind.propose(e):
+        with np.errstate(all="ignore"):  # of values as large as can be
+            found = list(kind.propose(e))
+        for skew, price in found:
             if str(skew) not in seen:
                 seen.add(str(skew))
                 yield skew, float(price)
