@@ -320,10 +320,6 @@ def test_features_for_other_requests_are_two_fits():
 # -- numbers as people would write them
 
 
-def fahrenheit(unit):
-    return S.UnitChange(features=("typing",), **unit)
-
-
 EXACT = {
     "x12": (S.UnitChange(features=("amount",), factor=12.0), {"unit": "monthly_to_annual"}),
     "x3.7": (S.UnitChange(features=("amount",), factor=3.7), {"factor": 3.7}),
@@ -381,3 +377,279 @@ def test_a_share_is_named_as_it_fell():
     fit = only(told(planted((S.MissingValues(features=("amount",), rate=1.0), Scope(share=0.15)))))
     assert fit.skew == "missing_values"
     assert fit.kind.rate * fit.share == pytest.approx(0.15, abs=0.03)
+
+
+# -- what looks alike, and what does not
+
+
+def named(skew, scope=Scope(), **more):
+    """The one fit of a skew planted, and the parameters of all that predict the same."""
+    fit = only(told(planted((skew, scope)), **more))
+    return fit, {fit.skew, *(r["skew"] for r in fit.rivals)}
+
+
+def test_another_zone_is_not_a_stale_clock():
+    """Hours read in another zone, and hours of the account's earlier request."""
+    zone, alike = named(S.TimeZone(features=("hour",), serving="UTC", training=examples.ZONE))
+    assert zone.skew == "time_zone" and "staleness" not in alike
+    stale, alike = named(S.Staleness(features=("hour",), lag="12h"))
+    assert stale.skew == "staleness" and "time_zone" not in alike
+
+
+def test_a_bound_is_neither_a_fill_nor_a_broken_header():
+    """Cut off at a value; one value where it was not known; one value everywhere."""
+    clip, alike = named(S.Clipping(features=("amount",), high=30.0))
+    assert (clip.skew, clip.kind.high) == ("clipping", 30.0) and not alike & {"missing_fill", "broken_header"}
+    fill, alike = named(S.MissingFill(features=("income",), training=examples.MEAN_INCOME, serving=0.0))
+    assert (fill.skew, fill.kind.serving) == ("missing_fill", 0.0) and not alike & {"clipping", "broken_header"}
+    header, alike = named(S.BrokenHeader(features=("income",), how="zero"))
+    assert header.skew == "broken_header" and not alike & {"clipping", "missing_fill"}
+
+
+@pytest.mark.parametrize(
+    "skew",
+    [
+        S.Precision(features=("typing",), decimals=0, rounding="half_even"),
+        S.Precision(features=("amount_scaled",), decimals=0, rounding="truncate"),
+        S.Precision(features=("amount_scaled",), decimals=0, rounding="floor"),
+    ],
+    ids=str,
+)
+def test_rounding_is_told_from_cutting_digits_off(skew):
+    """Rounded, truncated towards 0 and to the next below: each by its own name, where negative numbers tell."""
+    fit = only(told(planted((skew, Scope()))))
+    assert (fit.kind.decimals, fit.kind.rounding) == (0, skew.rounding)
+
+
+def test_a_cast_to_whole_numbers_that_all_fit_is_truncation():
+    """Nothing is too large: what an integer does beyond dropping the fraction cannot be seen, and is not said."""
+    fit = only(told(planted((S.Precision(features=("typing",), to="int16"), Scope()))))
+    assert fit.kind == S.Precision(features=("typing",), decimals=0, rounding="truncate")
+
+
+def test_a_default_for_the_unknown_is_no_fill():
+    """The code of the unknown that became another code, and the number of the missing that became another number."""
+    code, alike = named(S.Encoding(features=("merchant",), how="unknown_to_default"))
+    assert code.skew == "encoding" and "missing_fill" not in alike
+    fill, alike = named(S.MissingFill(features=("income",), training=examples.MEAN_INCOME, serving="median"))
+    assert fill.skew == "missing_fill" and "encoding" not in alike
+
+
+def test_a_hundredfold_is_a_unit_or_a_lost_separator():
+    """Numbers with two decimals, a hundred times as large: the two are one class, and the sentence says so."""
+    for skew in (
+        S.UnitChange(features=("amount",), unit="units_to_cents"),
+        S.TextFormat(features=("amount",), how="no_separator"),
+    ):
+        fit, alike = named(skew)
+        assert {"unit_change", "text_format"} <= alike and "text_format" in fit.sentence
+    assert "text_format" not in named(S.UnitChange(features=("typing",), unit="units_to_cents"))[1]
+
+
+def test_a_sibling_column_may_be_another_window():
+    """What reads the count of seven days reads that column, or counts over seven days: a class of two."""
+    rng = np.random.default_rng(0)
+    table = right().assign(count_30d=rng.poisson(30, len(right())), count_7d=rng.poisson(7, len(right())))
+    features = (*R.features, "count_30d", "count_7d")
+    fit = only(told(table.assign(count_30d=table["count_7d"]), table, features=features))
+    assert (fit.skew, fit.kind.how, fit.kind.to) == ("schema_change", "misread", ("count_7d",))
+    (window,) = [r["parameters"] for r in fit.rivals if r["skew"] == "normalization_window"]
+    assert window["serving"] == "7D"
+    other = only(told(table.assign(count_30d=table["recent_count"]), table, features=features))
+    assert "normalization_window" not in names(other)
+
+
+# -- with the events
+
+
+SINCE = pd.Timestamp("2024-03-01", tz="UTC")
+TIMED = ("count_28D", "sum_10D", "last")
+
+
+def known(rows, now, start, field="happened"):
+    return [r for r in rows if start <= r[field] < now]
+
+
+@cache
+def meters():
+    return {m: rows.sort_values("happened").to_dict("records") for m, rows in readings().groupby("meter")}
+
+
+def made(window=28 * DAY, lag=timedelta(0), ahead=timedelta(0), edge=timedelta(0), when=None, field="happened"):
+    """The three features of each request by plain loops: with what is known ``lag`` before (or at ``when``), or ahead."""
+    found = []
+    for at, (meter, now) in enumerate(asked()[["meter", "time"]].itertuples(index=False)):
+        now = (now if when is None else when[at]) - lag + ahead
+        rows = [r for r in meters().get(meter, ()) if not np.isnan(r["kwh"])]
+        past = known(rows, now - edge, SINCE, field)
+        newest = max(past, key=lambda r: r[field])["kwh"] if past else np.nan
+        ten = [r["kwh"] for r in known(rows, now - edge, now - 10 * DAY, field)]
+        found.append((len(known(rows, now - edge, now - window, field)), sum(ten), newest))
+    return asked().assign(**dict(zip(TIMED, map(list, zip(*found, strict=True)), strict=True)))
+
+
+def cached(ttl):
+    """When each request's value was filled: by the meter's first request, and by the first that comes later than ``ttl``."""
+    filled, when = {}, [None] * len(asked())
+    for at, row in asked().sort_values("time", kind="stable").iterrows():
+        if row["meter"] not in filled or row["time"] - filled[row["meter"]] >= ttl:
+            filled[row["meter"]] = row["time"]
+        when[at] = filled[row["meter"]]
+    return when
+
+
+def with_events(served, replayed, training=None, events=True):
+    given = {"table": readings(), "entity": "meter", "happened": "happened", "known": "known"}
+    return sk.diagnose(
+        sk.compare(
+            replayed if training is None else training,
+            served,
+            replayed,
+            key="request",
+            entity="meter",
+            time="time",
+            features=TIMED,
+            events={"readings": given} if events else None,
+        )
+    )
+
+
+MIDNIGHTS = asked()["time"].dt.floor("D").tolist()
+TURNED = {
+    "window": (lambda: made(window=7 * DAY), ("count_28D",), "normalization_window", {"serving": "7D"}),
+    "lag": (lambda: made(lag=6 * HOUR), TIMED, "staleness", {"lag": "6h"}),
+    "odd lag": (lambda: made(lag=timedelta(hours=5, minutes=40)), TIMED, "staleness", {"lag": "340min"}),
+    "snapshot": (lambda: made(when=MIDNIGHTS), TIMED, "staleness", {"snapshot": "1D"}),
+    "cache": (lambda: made(when=cached(12 * HOUR)), TIMED, "staleness", {"ttl": "12h"}),
+    "edge": (lambda: made(edge=2 * HOUR), TIMED, "late_events", {"edge": "2h"}),
+    "clock": (lambda: made(field="known"), TIMED, "late_events", {"serving": "ingestion"}),
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_with_events_time_is_told_by_its_knob(name):
+    """Features made by loops, with one length of time turned: its name and parameter in all of them, to the minute."""
+    loops, features, stem, wanted = TURNED[name]
+    found = with_events(loops(), made())
+    fit = only(found)
+    assert (fit.skew, set(fit.features), fit.side) == (stem, set(features), "serving"), found
+    for f, skew in fit.causes.items():
+        for n, value in wanted.items():
+            length = n != "serving" or stem == "normalization_window"
+            got = getattr(skew, n)
+            assert pd.Timedelta(got) == pd.Timedelta(value) if length else got == value, f
+    assert fit.explained >= 0.99
+
+
+@pytest.mark.parametrize("name", ["window", "lag", "edge", "clock"])
+def test_without_events_time_is_unknown_and_they_are_asked_for(name):
+    """The same tables alone: nothing is named, and what is missing are the events."""
+    loops, *_ = TURNED[name]
+    found = with_events(loops(), made(), events=False)
+    assert found.named == [] and found.fits and ["events" in m.give for m in found.missing] == [True]
+
+
+def test_training_that_knows_the_future_is_at_fault():
+    """Training and replay computed a day ahead of the request, served right: leakage, on the training side, by a day."""
+    ahead = made(ahead=DAY)
+    found = with_events(made(), ahead)
+    fit = only(found)
+    assert (fit.skew, fit.side, fit.kind.horizon, set(fit.features)) == ("leakage", "training", "1D", set(TIMED))
+    assert with_events(made(), made()).fits == []
+
+
+# -- through files
+
+
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory):
+    """The cases that a drill gives to the diagnosis, with what it planted."""
+    cases, skew = [], S.UnitChange(features=("amount",), factor=12.0)
+    with pytest.MonkeyPatch.context() as m:
+        plain_one = pipeline.diagnose
+        m.setattr(pipeline, "diagnose", lambda c, *a: cases.append(c) or plain_one(c, *a))
+        table = right().drop(columns="score")
+        world = sk.own(
+            served=table, key=R.key, entity=R.entity, time=R.time, label=R.label, features=R.features, segments=["country"]
+        )
+        drilled = sk.drill(world, [skew], severities=[0.5])
+    return cases, skew, table, drilled
+
+
+def reached(thing, depth=2):
+    """All that can be got at from an object, attribute by attribute."""
+    yield thing
+    inside = list(vars(thing).values()) if hasattr(thing, "__dict__") else []
+    inside += list(thing.values()) if isinstance(thing, dict) else list(thing) if isinstance(thing, (list, tuple)) else []
+    for one in inside if depth else ():
+        yield from reached(one, depth - 1)
+
+
+def test_a_drill_s_evidence_is_what_files_hold(looked_at, tmp_path):
+    """Its tables are those that pandas writes to Parquet and reads again: the planted rows, in the planted columns."""
+    cases, skew, table, _ = looked_at
+    hit = [c for c in cases if (c.served.frame()["amount"] != c.replayed.frame()["amount"]).any()]
+    assert hit
+    for one in hit:
+        wanted = sk.inject(table, skew, Scope(share=0.5), R)
+        for name, frame in (("replayed", table), ("served", wanted)):
+            frame.to_parquet(tmp_path / "t.parquet")
+            pd.testing.assert_frame_equal(one.tables[name].frame(), pd.read_parquet(tmp_path / "t.parquet"))
+        assert one.pairs.tables == (one.replayed, one.served) and one.roles.key == R.key
+
+
+def test_a_drill_s_evidence_holds_no_plant(looked_at):
+    """No attribute of what the diagnosis is given, nor of theirs, is the skew or its scope; and it is found all the same."""
+    cases, skew, _, drilled = looked_at
+    for one in cases:
+        there = list(reached(replace(one, replay=None), 3))
+        assert not [t for t in there if isinstance(t, (Skew, Scope))]
+        assert all(frame.attrs == {} for frame in (one.served.frame(), one.replayed.frame()))
+    assert drilled[-1].result.diagnosis.fits[0].kind == replace(skew, factor=1.0, unit="monthly_to_annual")
+
+
+# -- as JSON, and what may be seen
+
+
+def test_a_checked_case_with_a_fit_is_valid_json(tmp_path, monkeypatch):
+    """The whole result validates, survives being written and read, and holds the fit as it is."""
+    monkeypatch.chdir(tmp_path)
+    served = planted((UNIT, Scope(where=("country", "DE"), since=moment(500))))
+    result = sk.examine(case(served))
+    read_back = json.loads(json.dumps(document(begin("check"), result), allow_nan=False))
+    (fit,) = read_back["fits"]
+    assert fit == json.loads(json.dumps(plain(result.diagnosis.fits[0].to_dict())))
+    assert (fit["skew"], fit["where"], fit["share"]) == ("unit_change", ["country", "DE"], 1.0)
+    assert pd.Timestamp(fit["since"]) == result.diagnosis.fits[0].since
+
+
+SECRETS = [f"Frau Geheim-{k}" for k in range(40)]
+
+
+def secretive(evidence):
+    """Rare text in a feature, which serving writes in capitals for some rows and replaces for others."""
+    table = right().assign(note=np.array(["often", "usual"], object)[np.arange(len(right())) % 2])
+    table.loc[np.arange(40) * 30, "note"] = SECRETS
+    served = table.assign(note=table["note"].where(np.arange(len(table)) % 3 > 0, table["note"].str.upper()))
+    features = (*R.features, "note")
+    return sk.diagnose(case(served, table, features=features, evidence=evidence))
+
+
+def test_masked_evidence_shows_no_rare_text():
+    """Neither its rows, its picture, its sentence nor its parameters hold a value that few rows share; rows do."""
+    said = json.dumps(plain([f.to_dict() for f in secretive("rows").fits]))
+    assert "geheim" in said.lower()
+    for evidence in ("masked", "counts"):
+        said = json.dumps(plain([f.to_dict() for f in secretive(evidence).fits]))
+        assert "note" in said and "geheim" not in said.lower()
+
+
+def test_masked_evidence_names_no_rare_code():
+    """A value of three rows that became another: what is said of it and of its patch does not tell it."""
+    table = right().assign(note=np.array(["often", "usual"], object)[np.arange(len(right())) % 2])
+    table.loc[[5, 500, 900], "note"] = "Frau Geheim"
+    served = table.assign(note=table["note"].replace("Frau Geheim", "Herr Still"))
+    found = sk.diagnose(case(served, table, features=(*R.features, "note"), evidence="masked"))
+    assert found.fits
+    said = json.dumps(plain([f.to_dict() for f in found.fits]))
+    assert "Geheim" not in said and "Still" not in said
