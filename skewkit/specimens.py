@@ -40,7 +40,9 @@ class Specimens:
     def __post_init__(self):
         here, there = self.case.pairs.tables
         kinds, others = here.kinds(), there.kinds()
-        names = [c for c in here.columns if c in self.features or (kinds[c] != "other" and c != self.case.roles.prediction)]
+        names = [
+            c for c in here.columns if c in self.features or (kinds[c] != "other" and c != self.case.roles.prediction)
+        ]
         names += [c for c in there.columns if c not in here.columns and others[c] != "other"]
         table = {c: self.column(c).iloc[self.whole] for c in names}
         self.table = pd.DataFrame(table).reset_index(drop=True)

@@ -74,9 +74,9 @@ def test_values_that_are_there_more_often_take_fewer_bits():
 def test_whole_numbers_that_moved_by_few_steps_take_the_bits_of_the_steps():
     """By hand: six counts, four of them one more and two of them two more, take the entropy of 2/3 and 1/3."""
     before = pd.Series([10, 20, 30, 40, 50, 60])
-    e = Evidence("f", before, before + [1, 1, 1, 1, 2, 2], rows(6), ROLES, np.ones(6, bool))
+    e = Evidence("f", before, before.add([1, 1, 1, 1, 2, 2]), rows(6), ROLES, np.ones(6, bool))
     assert max(1.0, -(2 / 3 * log2(2 / 3) + 1 / 3 * log2(1 / 3))) == e.raw == 1.0
-    wide = Evidence("f", before, before + [1, 2, 3, 4, 1, 2], rows(6), ROLES, np.ones(6, bool))
+    wide = Evidence("f", before, before.add([1, 2, 3, 4, 1, 2]), rows(6), ROLES, np.ones(6, bool))
     assert wide.raw == pytest.approx(-(2 * 1 / 3 * log2(1 / 3) + 2 * 1 / 6 * log2(1 / 6)))
 
 
@@ -185,7 +185,11 @@ def test_without_times_there_are_no_moments():
     """No time column, one moment for all, or a null among them: nothing is said of since when."""
     frame = rows(60)
     e, predicted = doubled(frame, np.arange(60) >= 30)
-    for told, time in ((frame, None), (frame.assign(t=START), "t"), (frame.assign(t=frame["t"].mask(frame["k"] == 3)), "t")):
+    for told, time in (
+        (frame, None),
+        (frame.assign(t=START), "t"),
+        (frame.assign(t=frame["t"].mask(frame["k"] == 3)), "t"),
+    ):
         found = ground(told, time).scored(e, TWICE, 4.0, predicted, e.differ)
         assert (found.since, found.until, found.share) == (None, None, 0.5)
 

@@ -88,7 +88,9 @@ def test_the_commonest_value_is_counted_up_to_rounding():
     assert np.isnan(commonest(np.array([np.nan]))[0]) and commonest(np.array([]))[1] == 0
 
 
-@pytest.mark.parametrize(("factor", "offset"), [(12.0, 0.0), (1.8, 32.0), (1.0, -7.5), (-1.0, 0.0), (1 / 60, 0.0), (0.4536, 2.0)])
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(12.0, 0.0), (1.8, 32.0), (1.0, -7.5), (-1.0, 0.0), (1 / 60, 0.0), (0.4536, 2.0)]
+)
 def test_an_affine_change_is_found_exactly(factor, offset):
     """Its factor and offset come first, of all rows and where a third of them are something else."""
     rng = np.random.default_rng(0)
@@ -306,7 +308,10 @@ def test_no_two_zones_are_alike_in_the_span():
         times = pd.Series(pd.date_range(begin, periods=days * 8, freq="3h", tz="UTC"))
         zones = different(times)
         marks = [
-            tuple(t.tz_convert(z if "/" in z or z == "UTC" else pd.Timestamp(f"2024-01-01T00:00{z}").tz).utcoffset() for t in times[::4])
+            tuple(
+                t.tz_convert(z if "/" in z or z == "UTC" else pd.Timestamp(f"2024-01-01T00:00{z}").tz).utcoffset()
+                for t in times[::4]
+            )
             for z in zones
         ]
         assert len(set(marks)) == len(zones) > 30

@@ -118,7 +118,7 @@ def test_corrected_looks_at_pairs_in_any_order_and_leaves_its_input(right):
     mended = sk.corrected(right, more, skew, Scope(), R)
     pd.testing.assert_frame_equal(more, kept)
     assert mended.index.equals(more.index)
-    wanted = right["amount"].loc[served.index].tolist() + [more["amount"].iloc[-1]]
+    wanted = [*right["amount"].loc[served.index].tolist(), more["amount"].iloc[-1]]
     assert mended["amount"].tolist() == wanted
     inside = sk.corrected(right, served, skew, Scope(where=("country", "DE")), R)
     off = (inside["amount"] != right["amount"].loc[served.index]).to_numpy()
