@@ -12,6 +12,7 @@ from .clues import Evidence, decimals, floats, snapped
 from .timeline import nanoseconds
 
 ENOUGH = 60  # rows that differ
+EVERY = 0.99  # of the rows, at least, that differ where readings have noise
 STRANGE = 0.003  # a spread as odd as this, or odder, is not called chance
 
 
@@ -90,6 +91,10 @@ def noise(e: Evidence) -> tuple[float, float, float] | None:
     with np.errstate(over="ignore"):
         measurable = np.isfinite(np.var(x) + np.var(y)) if len(x) else False
     if len(x) < ENOUGH or len(x) < len(e.x) or len(np.unique(x)) < 10 or (y % 1 == 0).all():
+        return None
+    if (
+        e.differ.mean() < EVERY
+    ):  # noise strikes every reading; what is stale or late is right where nothing happened since
         return None
     if not measurable or np.isin(y, floats(e.before)).mean() > 0.5:  # other rows' values are no noise
         return None

@@ -165,6 +165,13 @@ def agree(a: pd.Series, b: pd.Series) -> np.ndarray:
     return same(a, b)
 
 
+def hashable(column: pd.Series) -> pd.Series:
+    """A column of which values that cannot be counted, such as lists, are written as text."""
+    if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) == "string":
+        return column
+    return column.map(lambda v: v if pd.api.types.is_hashable(v) else str(v))
+
+
 def commonest(values: np.ndarray, near: float = NEAR) -> tuple[float, float]:
     """The value that is there most often, up to rounding, and its share; (nan, 0) of none."""
     values = np.sort(values[np.isfinite(values)])
@@ -222,9 +229,10 @@ def affine(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
             rng = np.random.default_rng(len(x))
             i, j = rng.integers(0, len(x), (2, PAIRS))
             slope, _ = commonest(((y[i] - y[j]) / (x[i] - x[j]))[x[i] != x[j]], 1e-7)
-            slope = snapped(slope, 1e-7)
-            offset, share = commonest(y - slope * x, 1e-7)
-            found[slope, snapped(offset, 1e-7)] = share
+            for near in (1e-7, 1e-11):  # as people call it, and where that is too coarse as exact as it is
+                short = snapped(slope, near)
+                offset, share = commonest(y - short * x, near)
+                found.setdefault((short, snapped(offset, near)), share)
     real = {k: v for k, v in found.items() if np.isfinite(k).all() and k[0] != 0 and k != (1.0, 0.0) and v > 0.02}
     return sorted(real, key=lambda k: (-round(found[k], 2), k[1] != 0))
 

@@ -90,16 +90,20 @@ def picture(case: Case, e: Evidence) -> dict[str, Any] | None:
         if not len(both):
             return None
         low, high = np.quantile(both, [0.005, 0.995])
-        if not np.isfinite(high - low):
+        with np.errstate(over="ignore", invalid="ignore"):
+            edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+        if not (np.diff(edges) > 0).all():  # too far apart, or too near each other, for floats between them
             return None
-        edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
         counts = {
             n: np.histogram(np.clip(v[np.isfinite(v)], edges[0], edges[-1]), edges)[0].tolist()
             for n, v in (("before", floats(e.before)), ("after", floats(e.after)))
         }
         return {"feature": e.feature, "edges": edges.tolist(), **counts}
     tables = [s.astype(object).where(s.notna(), "null").value_counts() for s in (e.before, e.after)]
-    both = pd.concat(tables, axis=1).max(axis=1)  # as many rows as one side alone has of it
+    most = {v: max(int(t.get(v, 0)) for t in tables) for v in dict.fromkeys([*tables[0].index, *tables[1].index])}
+    both = pd.Series(
+        list(most.values()), index=pd.Index(list(most), dtype=object)
+    )  # rows that one side alone has of it
     names = sorted(
         both.nlargest(BINS).index,
         key=lambda v: (not isinstance(v, (int, float)), v if isinstance(v, (int, float)) else 0, str(v)),

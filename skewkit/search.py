@@ -40,12 +40,21 @@ class Named:
 
 
 def name(feature: str, sample: Specimens, among: int) -> Named:
-    """The causes of what differs in a feature of the ``among`` that differ: named only by a margin, and together."""
+    """The causes of what differs in a feature of the ``among`` that differ: named only by a margin, and together.
+
+    First single ones, for all rows or each for a part of them; where these leave too much, two in turn as well.
+    """
     e = sample.evidence(feature)
+    alone = _named(e, sample, among, in_turn=False)
+    return alone if alone.causes else _named(e, sample, among, in_turn=True)
+
+
+def _named(e, sample, among, in_turn) -> Named:
+    feature = e.feature
     pending, causes, rivals, near, saved = e.differ.copy(), [], [], [], []
     total, doubt = int(e.differ.sum()), ""
     while pending.any() and len(causes) < DEEPEST:
-        found = _found(e, sample, pending)
+        found = _found(e, sample, pending, in_turn)
         nothing = sample.ground.nothing(e, pending)
         margin = MARGIN + np.log2(among * max(found.tried, 1))
         if not found.rivals or found.rivals[0].bits > nothing - margin:
@@ -102,7 +111,7 @@ class Found:
     tried: int
 
 
-def _found(e, sample, pending) -> Found:
+def _found(e, sample, pending, in_turn) -> Found:
     """The explanations of the rows that are pending, shortest first."""
     here = e if pending.sum() == e.differ.sum() else replace(e, differ=pending)
     proposals = list(proposed(here))
@@ -110,7 +119,7 @@ def _found(e, sample, pending) -> Found:
     rivals += _refined(e, sample, pending, rivals)
     tried = len(proposals)
     nothing = sample.ground.nothing(e, pending)
-    if _left(rivals, pending) > 1 - COVERS:
+    if in_turn and _left(rivals, pending) > 1 - COVERS:
         twice = list(_in_turn(here, sample, pending))
         tried += len(twice) * 4
         rivals += [r for r in (sample.ground.scored(e, *t, pending) for t in twice) if r]
@@ -133,7 +142,9 @@ def proposed(e: Evidence, stems: tuple[str, ...] = ()) -> Iterator[tuple[Skew, f
             return
     for kind in [SKEWS[s] for s in stems or SKEWS if s in SKEWS]:
         seen = set()
-        for skew, price in kind.propose(e):
+        with np.errstate(all="ignore"):  # of values as large as can be
+            found = list(kind.propose(e))
+        for skew, price in found:
             if str(skew) not in seen:
                 seen.add(str(skew))
                 yield skew, float(price)

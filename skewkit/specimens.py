@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .bits import Ground, Rival
-from .clues import Evidence, agree
+from .clues import Evidence, agree, hashable
 from .injection import turned
 from .policy import Policy
 from .records import Case, Skew, SkewkitError
@@ -40,7 +40,9 @@ class Specimens:
     def __post_init__(self):
         here, there = self.case.pairs.tables
         kinds, others = here.kinds(), there.kinds()
-        names = [c for c in here.columns if kinds[c] != "other" and c != self.case.roles.prediction]
+        names = [
+            c for c in here.columns if c in self.features or (kinds[c] != "other" and c != self.case.roles.prediction)
+        ]
         names += [c for c in there.columns if c not in here.columns and others[c] != "other"]
         table = {c: self.column(c).iloc[self.whole] for c in names}
         self.table = pd.DataFrame(table).reset_index(drop=True)
@@ -59,7 +61,8 @@ class Specimens:
         pairs = self.case.pairs
         there = [name in t.columns for t in pairs.tables]
         if all(there):
-            return pairs.columns(name)[:: -1 if self.side == "training" and name in self.features else 1]
+            both = [hashable(c) for c in pairs.columns(name)]
+            return tuple(both[:: -1 if self.side == "training" and name in self.features else 1])
         at = there.index(True)
         alone = pairs.tables[at].column(name).take((pairs.before, pairs.after)[at]).reset_index(drop=True)
         return alone, alone
@@ -159,9 +162,9 @@ class Specimens:
         mark = str(replace(skew, features=()))
         if mark not in self.memo:
             try:
-                self.memo[mark] = (
-                    replace(skew, features=self.features).inject(self.table, self.case.roles).to_dict("series")
-                )
+                with np.errstate(all="ignore"):
+                    made = replace(skew, features=self.features).inject(self.table, self.case.roles)
+                self.memo[mark] = made.to_dict("series")
             except (SkewkitError, TypeError, ValueError, OverflowError, KeyError):
                 self.memo[mark] = {}
         return self.memo[mark]

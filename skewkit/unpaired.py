@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import facts
 from .causes import Diagnosis, Fit
-from .clues import Evidence
+from .clues import Evidence, hashable
 from .explanations import LOOKS, Marginals, Sample, values
 from .marginals import Cells, dispersion, freedom, limit, unlike
 from .policy import Policy
@@ -109,9 +109,8 @@ def _alike(a, b, sample):
 
 def _told(feature: str, sample: Sample) -> Iterator[tuple]:
     """The feature with its cause and the causes that predict the same; without one where none can be told from drift."""
-    e = Evidence(
-        feature, sample.before[feature], sample.after[feature], sample.before, sample.case.roles, memo=sample.memo
-    )
+    before, after = (hashable(t[feature]) for t in (sample.before, sample.after))
+    e = Evidence(feature, before, after, sample.before, sample.case.roles, memo=sample.memo)
     m = Marginals(e, sample)
     if not m.differs:
         return

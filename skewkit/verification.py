@@ -78,10 +78,8 @@ def scoped(rival: Rival, found: Measured, side: str, weights: np.ndarray, elsewh
             ]
             since = near.min() if len(near) else since
         if until is not None:
-            near = found.times[
-                hit & (found.times >= until).to_numpy(bool) & (found.times < until + span / NEAR).to_numpy(bool)
-            ]
-            until = until if not len(near) else near.max() + pd.Timedelta("1s")
+            near = found.times[hit & ((found.times - until).abs() < span / NEAR).to_numpy(bool)]
+            until = found.times[found.times > near.max()].min() if len(near) else until
     if rival.predicted is None:
         return Scope(side=side)
     inside = within(found, since, until)

@@ -87,7 +87,7 @@ def readings(frame: pd.DataFrame, column: pd.Series, source: str) -> list[tuple]
     if column.dtype.kind == "M":
         return [("date", source, None)]
     values = column.dropna().to_numpy(float)
-    if not len(values) or (values % 1 != 0).any():
+    if not len(values) or not np.isfinite(values).all() or (values % 1 != 0).any():
         return []
     low, high = values.min(), values.max()
     able = [p for p, (least, most) in RANGES.items() if least <= low and high <= most]
