@@ -232,7 +232,8 @@ def affine(x: np.ndarray, y: np.ndarray) -> list[tuple[float, float]]:
             for near in (1e-7, 1e-11):  # as people call it, and where that is too coarse as exact as it is
                 short = snapped(slope, near)
                 offset, share = commonest(y - short * x, near)
-                found.setdefault((short, snapped(offset, near)), share)
+                line = short, snapped(offset, near)
+                found[line] = max(share, found.get(line, 0.0))
     real = {k: v for k, v in found.items() if np.isfinite(k).all() and k[0] != 0 and k != (1.0, 0.0) and v > 0.02}
     return sorted(real, key=lambda k: (-round(found[k], 2), k[1] != 0))
 

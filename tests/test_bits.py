@@ -182,16 +182,17 @@ def test_a_moment_is_a_row_and_rows_asked_at_once_fall_on_one_side():
 
 
 def test_without_times_there_are_no_moments():
-    """No time column, one moment for all, or a null among them: nothing is said of since when."""
+    """No time column, or one moment for all: nothing is said of since when; a null among them hides nothing."""
     frame = rows(60)
     e, predicted = doubled(frame, np.arange(60) >= 30)
     for told, time in (
         (frame, None),
         (frame.assign(t=START), "t"),
-        (frame.assign(t=frame["t"].mask(frame["k"] == 3)), "t"),
     ):
         found = ground(told, time).scored(e, TWICE, 4.0, predicted, e.differ)
         assert (found.since, found.until, found.share) == (None, None, 0.5)
+    odd = frame.assign(t=frame["t"].mask(frame["k"] == 3))
+    assert ground(odd, "t").scored(e, TWICE, 4.0, predicted, e.differ).since == frame["t"].iloc[30]
 
 
 def test_what_another_skew_explained_is_no_error_of_this_one():

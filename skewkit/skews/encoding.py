@@ -100,10 +100,8 @@ class Encoding(Skew):
             return self
         told = {k for pair in self.mapping for k in pair[:1]}
         changed = ~before.isin(told).to_numpy(bool) & before.notna().to_numpy(bool) & after.notna().to_numpy(bool)
-        more = {
-            was: now for was, now in codes(before[changed], after[changed]).items() if was != now and now is not None
-        }
-        return replace(self, mapping=(*self.mapping, *more.items())) if more else self
+        more = codes(before[changed], after[changed]).items()
+        return replace(self, mapping=(*self.mapping, *((a, b) for a, b in more if b not in (a, None))))
 
     @property
     def wide(self):
@@ -115,9 +113,8 @@ class Encoding(Skew):
 
     def says(self, alike=True):
         if self.how == "permuted":
-            return "has codes of another vocabulary" + (
-                f" ({len(self.mapping)} changed)" if alike and self.mapping else ""
-            )
+            many = f" ({len(self.mapping)} changed)" if alike and self.mapping else ""
+            return f"has codes of another vocabulary{many}"
         was = f"what is none of {len(self.known)} known values" if self.known else repr(self.unknown)
         if self.how == "renamed":
             return f"has {self.to!r} for {self.category!r}"

@@ -11,6 +11,7 @@ from ..records import Skew, SkewkitError, needs
 from .broken_header import constant, is_all
 
 LARGEST = 2**63 - 1
+BOUNDS = [s * 2**b - (s > 0) for b in (7, 15, 31) for s in (1, -1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,4 +70,8 @@ def _default(e) -> Any:
     value = counts.index[0]
     value = value.item() if hasattr(value, "item") else value
     whole = e.numeric and (e.numbers[0] % 1 == 0).all()
-    return None if type(value) not in (int, float, str) or (whole and value == 0) else value
+    if value in BOUNDS or (
+        whole and value == 0
+    ):  # what is too large for a type, and a count of nothing, are no defaults
+        return None
+    return value if type(value) in (int, float, str) else None
