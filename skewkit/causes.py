@@ -163,7 +163,10 @@ class Fit:
     def _cost(self):
         if self.cost is None or self.cost.delta is None:
             return ""
-        return f"{NAMES.get(self.cost.metric, self.cost.metric)} {self.cost.delta:+.3f}."
+        name = NAMES.get(self.cost.metric, self.cost.metric)
+        if self.cost.low is not None and self.cost.low <= 0 <= self.cost.high:
+            return f"No change of {name} beyond chance."
+        return f"{name} {self.cost.delta:+.3f}."
 
     @property
     def patch(self) -> str:

@@ -66,7 +66,7 @@ def everywhere(
     for one in together(skew):
         if features := turned(one, roles, replay):
             knobs |= {f: {**knobs.get(f, {}), **one.knobs()} for f in features}
-        elif _at_the_source(one, frame, replay):
+        elif _at_the_source(one, frame, roles, replay):
             source = replay.source(frame) if source is None else source
             source = source.assign(**one.inject(source, replace(roles, features=one.features), seed))
             knobs |= {f: knobs.get(f, {}) for f in replay.reading(one.features)}
@@ -91,9 +91,9 @@ def turned(skew: Skew, roles: Roles, replay: Replay | None) -> tuple[str, ...]:
     return can if can and (not skew.features or can == skew.features) else ()
 
 
-def _at_the_source(skew, frame, replay) -> bool:
-    """Whether a skew names columns of the requests as they came in, and none of the table."""
-    if replay is None or not skew.features or any(f in frame for f in skew.features):
+def _at_the_source(skew, frame, roles, replay) -> bool:
+    """Whether a skew names columns of the requests as they came in, and no feature; of what is merely logged the source is meant."""
+    if replay is None or not skew.features or any(f in (roles.features or frame) for f in skew.features):
         return False
     return set(skew.features) <= set(replay.sources)
 

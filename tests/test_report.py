@@ -120,14 +120,17 @@ class Outline(HTMLParser):
 
 
 def test_the_result_says_what_why_and_where_to_look(checked):
-    """A breach on the two skewed features, each with its runbook, inputs hashed, and what was not run."""
+    """A breach on the two skewed features, led to the cause that is named, inputs hashed, and what was not run."""
     breached = {f["feature"] for f in checked["findings"] if f["verdict"] == "breach" and f["statistic"] == "differ"}
     assert breached == {"hour", "weekday"}
-    assert all(
-        f["runbook"] == f"runbooks/{f['check']}.md" for f in checked["findings"] if f["verdict"] not in (None, "ok")
-    )
+    (fit,) = checked["fits"]
+    assert (fit["skew"], set(fit["features"]), fit["explained"]) == ("time_zone", breached, 1)
+    assert fit["parameters"]["serving"] == "UTC" and fit["patch"].startswith("served = sk.inject(replayed, ")
+    for f in (f for f in checked["findings"] if f["verdict"] not in (None, "ok")):
+        led = f["feature"] in breached and f["change"] == "skew"
+        assert f["runbook"] == ("runbooks/time_zone.md" if led else f"runbooks/{f['check']}.md")
     assert {i["role"]: i["rows"] for i in checked["inputs"]} == {"training": 2_000, "replayed": 2_000, "served": 2_000}
-    assert {n["step"] for n in checked["not_run"]} == {"contract", "diagnose", "lineage", "freshness", "leakage"}
+    assert {n["step"] for n in checked["not_run"]} == {"contract", "lineage", "freshness", "leakage"}
     assert checked["parameters"]["served"] == "served.parquet" and checked["parameters"]["rename"] == {}
 
 
@@ -145,6 +148,7 @@ def test_a_drill_s_result_tells_each_planting_apart(drilled):
         "serving": "UTC",
         "training": "",
         "time": "",
+        "reads": "",
     }
 
 
@@ -169,10 +173,15 @@ def test_a_runbook_s_links_stay_on_the_page(checked):
 
 
 def test_the_verdict_comes_first_in_words(checked):
-    """The first heading is the verdict, the first sentence what differs and what it cost."""
+    """The first heading is the verdict, the first sentence the cause, of what, how sure, and which page to open."""
     text = page(checked)
     first = re.search(r"<h1>.*?</h1>\s*<p>(.*?)</p>", text, re.S)
-    assert "Breach" in first.group(0) and "hour differs in" in first.group(1) and "weekday" in first.group(1)
+    said = (
+        "<code>hour</code> and <code>weekday</code> are read in UTC",
+        "rows reproduced",
+        "Open runbooks/time_zone.md",
+    )
+    assert "Breach" in first.group(0) and all(s in first.group(1) for s in said)
 
 
 def test_what_comes_from_data_is_escaped(folder):
@@ -207,7 +216,7 @@ def test_values_that_do_not_exist_are_null():
 
 def test_every_runbook_a_result_opens_is_there(checked, drilled):
     """By the findings beyond their threshold, and by the skews that a drill planted."""
-    assert runbooks(checked)[0] == "runbooks/parity.md"
+    assert runbooks(checked)[0] == "runbooks/time_zone.md"
     assert runbooks(result_of(drilled)) == ["runbooks/distribution.md", "runbooks/time_zone.md"]
     for name in (*runbooks(checked), *runbooks(result_of(drilled))):
         assert runbook(name).startswith("# ")

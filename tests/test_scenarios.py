@@ -274,7 +274,7 @@ def test_the_files_of_payments_pass_and_fail_as_they_should(tmp_path, payments):
     """Each planted table is a breach, the clean one is none; the time it took is said."""
     said = []
     written = {p.stem: p for p in write("payments", tmp_path, said.append, events=20_000)}
-    assert {"training", "replayed", "served"} < set(written) and len(written) == 7 and " s" in said[0]
+    assert {"training", "replayed", "served"} < set(written) and len(written) == 9 and " s" in said[0]
     roles = {"key": "payment", "entity": "account", "time": "asked", "features": list(payments.roles.features)}
     verdicts = {
         name: sk.check(sk.compare(written["training"], path, written["replayed"], **roles)).by_check()["parity"].name
