@@ -78,11 +78,10 @@ def _alone(case, policy, seed):
 
 def _off(case, policy) -> Iterator[str]:
     """The features of which more rows differ than may."""
+    here, there = case.pairs.tables
+    kinds = here.kinds()
     for f in case.roles.features:
-        if (
-            all(t.kinds().get(f, "other") != "other" for t in case.pairs.tables[:1])
-            and f in case.pairs.tables[1].columns
-        ):
+        if kinds.get(f, "other") != "other" and f in there.columns:  # what was served may be of any kind
             differ = case.pairs.agreement(f, policy.near(f)).differ
             limit = policy.limit(Finding("parity", "skew", f, "differ", 0.0, "", 1)) or {}
             if differ >= FEWEST and differ > limit.get("tolerated", 0) * case.pairs.n:
@@ -223,6 +222,10 @@ def _others(group, step):
 
 def _missing(case, fits):
     """What was not given, and what it would settle."""
+    here, there = case.pairs.tables
+    if lost := [f for f in case.roles.features if f in there.columns and f not in here.columns]:
+        why = f"{', '.join(lost[:5])}: served, and not in the replay, so that nothing says what should have been"
+        yield NotRun("diagnose", why, "replayed with these columns")
     numbers = case.pairs.tables[0].kinds()
     unnamed = [f for fit in fits if fit.kind is None for f in fit.features if numbers.get(f) in ("integer", "number")]
     if case.replay is None and unnamed:
