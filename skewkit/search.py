@@ -22,6 +22,7 @@ DEEPEST = 3  # causes in one feature
 FEW = 100  # rows that differ, and as many that do not, in which two skews in turn are looked for
 IN_TURN = ("unit_change", "measurement", "precision", "clipping", "missing_fill", "text_format", "schema_change")
 CONSTANT = ("broken_header", "rollback", "schema_change")
+ENOUGH = ("time_zone",)  # skews of which one that gives every row of a first look needs no other beside it
 ROUNDS = 6  # of looking between lengths of time
 
 
@@ -154,13 +155,17 @@ def _scored(e, sample, pending, proposals):
     """The scope and the bits of those proposals that reproduce most of a few rows."""
     some = pending[sample.few]
     after = e.after.iloc[sample.few]
-    rated, rivals = [], []
+    rated, rivals, told = [], [], set()
     for order, (skew, price) in enumerate(proposals):
+        if skew.stem in told:
+            continue
         if (bits := skew.by_chance(e)) is not None:
             rivals.append(sample.ground.by_chance(e, skew, price, bits, pending))
             continue
         made = sample.glimpsed(e.feature, skew)
         right = 0 if made is None else int((agree(made, after) & some).sum())
+        if right == some.sum() and skew.stem in ENOUGH:
+            told.add(skew.stem)
         if right >= 3:
             rated.append((-right, price, order, skew))
     for _, price, _, skew in sorted(rated, key=lambda r: r[:3])[:FIRST]:

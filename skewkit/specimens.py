@@ -118,7 +118,10 @@ class Specimens:
     @cached_property
     def few(self) -> np.ndarray:
         """Rows for a first look: some that differ of each feature, by their place among the rows."""
-        off = [np.flatnonzero(self.evidence(f).differ)[:GLANCE] for f in self.features]
+        off = [np.flatnonzero(self.evidence(f).differ) for f in self.features]
+        off = [
+            rows[np.unique(np.linspace(0, len(rows) - 1, GLANCE).astype(int))] if len(rows) else rows for rows in off
+        ]
         return np.unique(np.concatenate(off)) if off else np.empty(0, int)
 
     def glimpsed(self, feature: str, skew: Skew) -> pd.Series | None:
