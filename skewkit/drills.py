@@ -50,6 +50,7 @@ def drill(
     mitigations: Sequence[str] = (),
     segments: Sequence[str] = (),
     incident: Mapping[str, Any] | None = None,
+    diagnosed: bool = True,
 ) -> Drill:
     """Each skew planted in the served table of a world at each severity, and examined.
 
@@ -64,7 +65,8 @@ def drill(
     With ``seeds`` all of it is done once a seed, which also seeds a simulated world; ``simulated`` holds that world's other
     parameters. Each of the ``mitigations`` (see `skewkit.mitigation`) is done to the worst of each skew, as one cell more.
     ``segments`` are the columns within which costs are measured, if not the world's own.
-    ``incident`` says what was reported and where to look for it; see `Drill.incident`.
+    ``incident`` says what was reported and where to look for it; see `Drill.incident`. Each planting's cause is looked for,
+    if not ``diagnosed`` is False, which is faster.
     """
     policy = policy or read_policy()
     scope = Scope.read(scope)
@@ -82,7 +84,7 @@ def drill(
         raise SkewkitError("sample, segments or a simulated world was asked of your own tables; give them in tables")
     cells = []
     for number in list(seeds) or [seed]:
-        ground = Ground(_world(world, number, simulated), policy, sample, number, draws, tuple(segments))
+        ground = Ground(_world(world, number, simulated), policy, sample, number, draws, tuple(segments), diagnosed)
         for plant, there in zip(plants, scopes, strict=True):
             name = plant.named(plants) + (f" #{number}" if len(seeds) > 1 else "")
             for cell in ground.cells(name, plant.skews, there, mitigations):
@@ -156,6 +158,7 @@ class Ground:
     seed: int = 0
     draws: int = DRAWS
     segments: tuple[str, ...] = ()
+    diagnosed: bool = True
 
     @property
     def replay(self) -> Scenario | None:
@@ -201,6 +204,8 @@ class Ground:
     def _examined(self, case):
         if case is self.clean and "steady" in vars(self):
             return self.steady
+        if not self.diagnosed:
+            return examine(case, self.policy, self.seed, self.draws, diagnosed=False)
         with TemporaryDirectory(prefix="skewkit-") as folder:
             return examine(
                 case, self.policy, self.seed, self.draws, evidence=through_files(case, Path(folder), self.replay)

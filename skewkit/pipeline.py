@@ -23,6 +23,9 @@ STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
 EVERY_ROW = (schema, distribution, parity)
 
 
+NOT_ASKED = NotRun("diagnose", "no cause was looked for, as was asked", "diagnosed: true")
+
+
 def check(case: Case, policy: Policy | None = None) -> Findings:
     """Every check on a case, each finding judged by the policy (the default one when not given).
 
@@ -83,11 +86,17 @@ def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int =
 
 
 def examine(
-    case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS, evidence: Case | None = None
+    case: Case,
+    policy: Policy | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
+    evidence: Case | None = None,
+    diagnosed: bool = True,
 ) -> Result:
     """Everything skewkit says about a case. A drill is this on planted tables, a check is this on yours.
 
     ``evidence`` is the case that the cause is looked for in, when it is not this one: a drill's goes through files first.
+    With ``diagnosed`` False none is looked for.
     """
     policy = policy or read_policy()
     parts = _parts(case, policy)
@@ -99,7 +108,7 @@ def examine(
     absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand)), *baseline_file.absent(case)]
     absent += segments.absent(case) if policy.by_segment else ()
     try:
-        causes = diagnose(evidence or case, policy, seed)
+        causes = diagnose(evidence or case, policy, seed) if diagnosed else Diagnosis(missing=(NOT_ASKED,))
     except SkewkitError as e:
         causes = Diagnosis(missing=(NotRun("diagnose", str(e), "tables of which rows can be looked at"),))
     off = dict.fromkeys(f for fit in causes.fits for f in fit.features)
