@@ -201,7 +201,7 @@ def test_every_skew_can_be_drilled_in_a_table_of_your_own(stem, own):
         with pytest.raises(NotApplicable, match=ONLY[stem]):
             sk.drill(ground, skew, severities=(1,), draws=2)
         skew = next(SKEWS[stem].examples())
-    (cell,) = sk.drill(ground, skew, severities=(1,), draws=2)
+    (cell,) = sk.drill(ground, skew, severities=(1,), draws=2, diagnosed=False)
     assert cell.rows > 0 and cell.noticed
     assert {p: h for p, h in hashes().items() if p in before} == before
 
@@ -361,7 +361,7 @@ def test_who_notices_is_told_in_one_order_whatever_python_hashes_by():
 import json, skewkit as sk
 table = sk.examples.table(2_000)
 ground = sk.own(served=table, key="request", time="asked", features=list(sk.examples.FEATURES))
-cells = sk.drill(ground, {"skew": "missing_values", "features": ["amount", "city"], "rate": 0.9}, severities=(0, 1))
+cells = sk.drill(ground, {"skew": "missing_values", "features": ["amount", "city"], "rate": 0.9}, severities=(0, 1), diagnosed=False)
 print(json.dumps([c.regimes for c in cells]))
 """
     said = [
