@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-from .clues import Evidence, agree
+from .clues import Evidence, agree, scalar
 from .records import Skew
 from .timeline import nanoseconds
 
@@ -42,10 +42,6 @@ class Rival:
     until: Any = None
     share: float = 1.0
     predicted: pd.Series | None = field(default=None, repr=False)
-
-    @property
-    def told(self) -> str:
-        return " then ".join(str(replace(s, features=())) if s.features else str(s) for s in self.skews)
 
 
 class Ground:
@@ -133,7 +129,7 @@ class Ground:
                 if not 0 < len(chosen) <= CHOSEN or not (hits + wrong)[1:][~good[1:]].any():
                     continue
                 bits = 3 + np.log2(len(self.slices) + 1) + float(choose(len(values), len(chosen)))
-                named = tuple(_plain(values[i]) for i in chosen)
+                named = tuple(scalar(values[i]) for i in chosen)
                 yield np.isin(codes, chosen), (column, named[0] if len(named) == 1 else named), bits
 
     def _spans(self, hit, quiet, pending, raw):
@@ -172,7 +168,3 @@ class Ground:
         if not share:
             return self._rows(pending - hits + quiet, raw)
         return self._rows(pending - hits, raw) + 3 + np.log2(hits + quiet + 1) + choose(hits + quiet, hits)
-
-
-def _plain(value):
-    return value.item() if isinstance(value, np.generic) else value

@@ -272,7 +272,7 @@ class Diagnosis:
     def named(self) -> list[Fit]:
         return [f for f in self.fits if f.kind is not None]
 
-    def explaining(self, feature: str) -> Fit | None:
+    def explaining(self, feature: str | None) -> Fit | None:
         """The cause named for a feature; None where there is none."""
         return next((f for f in self.named if feature in f.features), None)
 

@@ -71,10 +71,6 @@ class Evidence:
         """Whether both sides hold numbers."""
         return set(self.kinds) <= set(NUMBERS)
 
-    @property
-    def text(self) -> bool:
-        return self.kinds == ("text", "text")
-
     @cached_property
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """The rows that differ, as floats, where both sides have a finite number: two arrays of shape (rows,)."""
@@ -142,11 +138,12 @@ def codes(x: pd.Series, y: pd.Series) -> dict[Any, Any]:
         if counts[at] < PURE * rows[pair[at] // len(others)]:  # it became many things: this is no code
             continue
         new = others[pair[at] % len(others)]
-        found[_plain(values[pair[at] // len(others)])] = None if pd.isna(new) else _plain(new)
+        found[scalar(values[pair[at] // len(others)])] = None if pd.isna(new) else scalar(new)
     return found
 
 
-def _plain(value):
+def scalar(value: Any) -> Any:
+    """A value of a column as plain Python."""
     return value.item() if hasattr(value, "item") else value
 
 
@@ -266,7 +263,7 @@ def constant(column: pd.Series) -> tuple[bool, Any]:
     if column.isna().all():
         return len(column) > 0, None
     alone = column.notna().all() and column.nunique() == 1
-    return bool(alone), _plain(column.iloc[0]) if alone else None
+    return bool(alone), scalar(column.iloc[0]) if alone else None
 
 
 def between(low: str, high: str, most: int = 14) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .clues import Evidence
+from .clues import Evidence, scalar
 
 GONE = 0.02  # of what it had been, that a value which is gone may have left
 PLAIN = 0.005  # of the rows, from which a value that came, or went, is looked at
@@ -30,28 +30,28 @@ def gone(e: Evidence) -> list[Any]:
     """Values that had a share and have none, the commonest first."""
     s = shares(e)
     s = s[(s.before >= PLAIN) & (s.after <= GONE * s.before)].sort_values("before", ascending=False, kind="stable")
-    return [_plain(v) for v in s.index]
+    return [scalar(v) for v in s.index]
 
 
 def new(e: Evidence) -> list[Any]:
     """Values that had no share and have one, the commonest first."""
     s = shares(e)
     s = s[(s.after >= PLAIN) & (s.before <= GONE * s.after)].sort_values("after", ascending=False, kind="stable")
-    return [_plain(v) for v in s.index]
+    return [scalar(v) for v in s.index]
 
 
 def grown(e: Evidence, most: int = 2) -> list[Any]:
     """Values whose share grew by what is to be looked at, those that grew most first."""
     s = shares(e)
     by = (s.after - s.before).sort_values(ascending=False, kind="stable")
-    return [_plain(v) for v in by[by >= PLAIN].index[:most]]
+    return [scalar(v) for v in by[by >= PLAIN].index[:most]]
 
 
 def shrunk(e: Evidence, most: int = 2) -> list[Any]:
     """Values whose share fell by what is to be looked at, those that fell most first."""
     s = shares(e)
     by = (s.before - s.after).sort_values(ascending=False, kind="stable")
-    return [_plain(v) for v in by[by >= PLAIN].index[:most]]
+    return [scalar(v) for v in by[by >= PLAIN].index[:most]]
 
 
 def ranked(e: Evidence) -> tuple[tuple[Any, Any], ...]:
@@ -68,7 +68,7 @@ def ranked(e: Evidence) -> tuple[tuple[Any, Any], ...]:
         p = o.to_numpy()
         if (p[:-1] - p[1:] < TIED * np.sqrt((p[:-1] + p[1:]) / n)).any():
             return ()
-    return tuple((_plain(a), _plain(b)) for a, b in zip(*(o.index for o in orders), strict=True) if a != b)
+    return tuple((scalar(a), scalar(b)) for a, b in zip(*(o.index for o in orders), strict=True) if a != b)
 
 
 def recoded(e: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
@@ -84,10 +84,6 @@ def recoded(e: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
             yield {"how": "unknown_to_default", "unknown": was, "default": now}, 2 * choices
     if not lost and (mapping := ranked(e)):
         yield {"mapping": mapping}, lgamma(1 + e.before.nunique()) / log(2)
-
-
-def _plain(value):
-    return value.item() if hasattr(value, "item") else value
 
 
 def counting(pairs) -> bool:

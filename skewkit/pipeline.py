@@ -125,9 +125,10 @@ def _priced(fits, costs):
 
 def _led(findings, causes):
     """The findings, those of a feature whose cause is named leading to the cause's runbook and not to the check's."""
-    led = {f: fit.runbook for fit in reversed(causes.named) for f in fit.features}
     about = ("skew", "total", "training")
-    return Findings(
-        replace(f, runbook=led[f.feature]) if f.runbook and f.feature in led and f.change in about else f
-        for f in findings
-    )
+
+    def led(f):
+        fit = causes.explaining(f.feature) if f.runbook and f.change in about else None
+        return replace(f, runbook=fit.runbook) if fit else f
+
+    return Findings(map(led, findings))

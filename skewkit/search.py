@@ -34,7 +34,6 @@ class Named:
     evidence: Evidence = field(repr=False)
     causes: tuple[Rival, ...]
     rivals: tuple[tuple[Rival, ...], ...]
-    near: tuple[tuple[Rival, ...], ...]
     saved: tuple[float, ...]
     explained: float
     doubt: str = ""
@@ -52,7 +51,7 @@ def name(feature: str, sample: Specimens, among: int) -> Named:
 
 def _named(e, sample, among, in_turn) -> Named:
     feature = e.feature
-    pending, causes, rivals, near, saved = e.differ.copy(), [], [], [], []
+    pending, causes, rivals, saved = e.differ.copy(), [], [], []
     total, doubt = int(e.differ.sum()), ""
     while pending.any() and len(causes) < DEEPEST:
         found = _found(e, sample, pending, in_turn)
@@ -70,15 +69,14 @@ def _named(e, sample, among, in_turn) -> Named:
             break
         causes.append(best)
         rivals.append(tuple(same))
-        near.append(tuple(r for r in found.rivals if r.bits < best.bits + APART))
         saved.append(float(nothing - best.bits))
         pending = pending & ~best.rows
         if pending.sum() <= (1 - COVERS) * total / 2 and pending.sum() < 10:
             break
     explained = 1 - pending.sum() / total if total else 1.0
     if not causes or explained < COVERS:
-        return Named(feature, e, (), tuple(rivals), (), (), float(explained), doubt or _partly(causes))
-    return Named(feature, e, tuple(causes), tuple(rivals), tuple(near), tuple(saved), float(explained))
+        return Named(feature, e, (), tuple(rivals), (), float(explained), doubt or _partly(causes))
+    return Named(feature, e, tuple(causes), tuple(rivals), tuple(saved), float(explained))
 
 
 def _stems(rival):
