@@ -27,7 +27,7 @@ def split(case: Case, features: Iterable[str], costs: Iterable[Cost] = ()) -> It
     for f in features:
         if all(t.kinds().get(f, "other") != "other" for t in case.tables.values()):
             yield from _spread(case, f)
-    yield from _scores(case)
+    yield from _scores(case.at_hand)
     yield from _metrics(tuple(costs))
 
 
@@ -59,7 +59,12 @@ def _scores(case):
     name = case.roles.prediction
     if name is None or any(name not in t.columns for t in case.tables.values()) or case.task == "multiclass":
         return
-    training = floats(case.training.column(name))
+    if case.pairs is None:  # of tables in an engine, no pair was at hand
+        return
+    try:
+        training = floats(case.training.column(name))
+    except SkewkitError:  # a baseline holds no scores row by row
+        return
     replayed, served = (floats(s) for s in case.pairs.columns(name))
     training, both = training[~np.isnan(training)], ~(np.isnan(replayed) | np.isnan(served))
     if not len(training) or not both.any():

@@ -308,7 +308,7 @@ def laws_in_a_world(skew, world, rows):
     touched = [set(changed_rows(rows, p)) for p in planted.values()]
     assert all(fewer < more for fewer, more in pairwise(touched))
     named = skew.features or turned(skew, world.roles, world)
-    named = (*named, *(() if set(named) <= set(rows) else world.reading(named)))
+    named = (*named, *(() if set(named) <= set(world.roles.features) else world.reading(named)))
     assert all(same(planted[1.0][c], rows[c]).all() for c in rows if c not in named)
     assert skew.whole or list(planted[1.0]) == list(rows)
     assert planted[1.0].attrs == rows.attrs and planted[1.0].index.equals(rows.index)
