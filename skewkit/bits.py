@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-from .clues import Evidence, agree, scalar
+from .clues import SLICES, Evidence, agree, scalar
 from .records import Skew
 from .timeline import nanoseconds
 
 NAME = 5.0  # bits to write down which skew it is
-SLICES = 50  # values of a column, at most, for it to be one of slices
+ALL = 0.99  # of a slice's rows, that a skew of chance must strike to be said to be of that slice
 CHOSEN = 3  # values of a slice, at most
 
 
@@ -30,7 +30,7 @@ class Rival:
     """One explanation of a feature: skews one after the other, for whom, and the bits it takes in all.
 
     ``rows`` says which of the rows are as it predicts and differ, ``acts`` on which it would change something; both of
-    shape (n,). ``predicted`` are its values, None of a skew of chance.
+    shape (n,). ``predicted`` are its values, None of a skew of chance. Of the bits, ``price`` are for the parameters.
     """
 
     skews: tuple[Skew, ...]
@@ -42,6 +42,7 @@ class Rival:
     until: Any = None
     share: float = 1.0
     predicted: pd.Series | None = field(default=None, repr=False)
+    price: float = 0.0
 
 
 class Ground:
@@ -74,15 +75,26 @@ class Ground:
         return np.log2(self.n + 1) + choose(self.n, wrong) + wrong * raw
 
     def scored(
-        self, e: Evidence, skews: tuple[Skew, ...], price: float, predicted: pd.Series, pending: np.ndarray
+        self,
+        e: Evidence,
+        skews: tuple[Skew, ...],
+        price: float,
+        predicted: pd.Series,
+        pending: np.ndarray,
+        others: np.ndarray | None = None,
     ) -> Rival | None:
-        """The cheapest scope for what some skews predict, where ``pending`` rows are still to be explained."""
+        """The cheapest scope for what some skews predict, where ``pending`` rows are still to be explained.
+
+        ``others`` are rows that are known to be another cause's, on which these skews should do nothing.
+        """
         acts = ~agree(predicted, e.before)
         hit = pending & acts & agree(predicted, e.after)
         if hit.sum() < 3:
             return None
         quiet = acts & ~e.differ  # they would change it, and it is as it was
-        explained = e.differ & ~pending  # by another skew: no error of this one
+        if others is not None:
+            quiet |= acts & others
+        explained = e.differ & ~pending & ~quiet  # by another skew: no error of this one
         best = None
         for mask, where, bits in self._slices(hit, quiet):
             for since, until, share, length in self._spans(mask & hit, mask & quiet, pending.sum(), e.raw):
@@ -94,7 +106,7 @@ class Ground:
         rows, here = inside & hit, inside & acts & ~explained
         part = rows.sum() / max((here & (rows | quiet)).sum(), 1) if share else 1.0
         times = [None if at is None else self.stamps.iloc[self.order[at]] for at in (since, until)]
-        return Rival(skews, float(total), rows, here, where, *times, float(part), predicted)
+        return Rival(skews, float(total), rows, here, where, *times, float(part), predicted, price)
 
     def whom(self, differ: np.ndarray) -> Rival:
         """The cheapest words for which rows differ, whatever they hold: for whom, since when, what share of them."""
@@ -110,8 +122,10 @@ class Ground:
 
     def by_chance(self, e: Evidence, skew: Skew, price: float, bits: np.ndarray, pending: np.ndarray) -> Rival:
         """A skew of chance: its own bits for every value that differs, whichever rows it strikes."""
-        rows = self._rows(pending.sum(), 0.0) + bits[pending[e.differ]].sum()
-        return Rival((skew,), float(NAME + price + rows), pending.copy(), np.ones(self.n, bool), share=float("nan"))
+        rows, whom = self._rows(pending.sum(), 0.0) + bits[pending[e.differ]].sum(), self.whom(pending)
+        some = (whom.where, whom.since, whom.until) if whom.share >= ALL else (None, None, None)
+        everyone = np.ones(self.n, bool)
+        return Rival((skew,), float(NAME + price + rows), pending.copy(), everyone, *some, share=float("nan"))
 
     def _within(self, since, until):
         chosen = np.zeros(self.n, bool)

@@ -7,8 +7,9 @@ is the one that chance would have made: a shorter window, or a stale value, make
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from .clues import Evidence, decimals, floats, snapped
+from .clues import SLICES, Evidence, decimals, floats, snapped
 from .timeline import nanoseconds
 
 ENOUGH = 60  # rows that differ
@@ -92,9 +93,7 @@ def noise(e: Evidence) -> tuple[float, float, float] | None:
         measurable = np.isfinite(np.var(x) + np.var(y)) if len(x) else False
     if len(x) < ENOUGH or len(x) < len(e.x) or len(np.unique(x)) < 10 or (y % 1 == 0).all():
         return None
-    if (
-        e.differ.mean() < EVERY
-    ):  # noise strikes every reading; what is stale or late is right where nothing happened since
+    if not _all_of_some(e):  # noise strikes every reading; what is stale or late is right where nothing happened since
         return None
     if not measurable or np.isin(y, floats(e.before)).mean() > 0.5:  # other rows' values are no noise
         return None
@@ -125,6 +124,19 @@ def noise(e: Evidence) -> tuple[float, float, float] | None:
         spearmanr(np.abs(left[rows]), x[rows]).pvalue,
     ]
     return (gain, offset, float(f"{error:.3g}")) if min(oddities) > STRANGE else None
+
+
+def _all_of_some(e):
+    """Whether every row differs, or every row with certain values of a column and no other: all readings of a device."""
+    if e.differ.mean() >= EVERY:
+        return True
+    for column in (c for c in e.frame if c != e.feature and e.frame[c].dtype.kind not in "fMm"):
+        codes, values = pd.factorize(e.frame[column].astype(object), use_na_sentinel=False)
+        if 1 < len(values) <= SLICES:
+            rows, off = np.bincount(codes), np.bincount(codes, e.differ)
+            if ((off >= EVERY * rows) | (off <= (1 - EVERY) * rows)).all():
+                return True
+    return False
 
 
 def gaussian_bits(e: Evidence, gain: float, offset: float, deviation: float) -> np.ndarray:

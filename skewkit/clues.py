@@ -15,6 +15,7 @@ from .records import Roles
 NUMBERS = ("integer", "number", "boolean")
 NEAR = 1e-9  # relative: how near two computed numbers are that count as the same
 SOME = 64  # values, at most, of a column whose values are counted one by one
+SLICES = 50  # values of a column, at most, for it to be one of slices
 PURE = 0.75  # of the rows with a code, at least, that became one other
 PAIRS = 300  # of rows that an affine change is looked for in
 FACTORS = tuple(  # of units of length, weight, volume, time, money and data, either way
@@ -47,6 +48,7 @@ class Evidence:
     memo: dict = field(default_factory=dict, repr=False)
     side: str = "serving"  # whose ``after`` is
     whole: pd.DataFrame | None = None  # the table that ``frame`` is some rows of, where the rest is at hand
+    beside: pd.DataFrame | None = None  # unpaired, the table that ``after`` is a column of
 
     @property
     def paired(self) -> bool:

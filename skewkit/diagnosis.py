@@ -12,20 +12,19 @@ from . import own_clock, reshaped, unpaired
 from .causes import Diagnosis, Fit
 from .clues import NEAR, agree
 from .facts import picture, rows, seen
-from .groups import groups, siblings
+from .groups import groups, in_other_order, siblings
 from .inference import infer
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, Finding, NotRun, SkewkitError, Tolerance
 from .scope import Scope
-from .search import COVERS, Named, name
+from .search import COVERS, FEWEST, Named, name
 from .specimens import Specimens, specimens
 from .veil import slice_of, veiled
 from .verification import Measured, measured, price, scoped, within
 
 SLIGHT = Tolerance(absolute=1e-12, relative=NEAR)  # nearer than this, numbers are the same
 AHEAD = ("30min", "2h", "6h", "1D", "3D", "10D")  # horizons, of which one near the true one gives some rows
-FEWEST = 3  # rows that differ, for a cause to be looked for
 
 
 def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnosis:
@@ -191,7 +190,9 @@ def _fit(group, every, on_all, sample, policy, seed):
         yield Fit(
             *(named, replace(scope, share=drawn[0][1]), many, case.pairs.n),
             *(1 - left / total if total else 1.0, verified, group.saved),
-            rivals=tuple({"skew": r.stem, "parameters": shown(r, e.feature).to_dict()} for r in _others(group, step)),
+            rivals=tuple(
+                {"skew": r.stem, "parameters": shown(r, e.feature).to_dict()} for r in _others(group, steps, step)
+            ),
             before=before,
             then=following[0].stem if following else "",
             slice=slice_of(scope.where, case.evidence, scope.where and sample.column(scope.where[0])),
@@ -208,9 +209,11 @@ def _weights(sample, found):
     return np.ones(sample.case.pairs.n) if len(found.rows) == sample.case.pairs.n else sample.weights
 
 
-def _others(group, step):
+def _others(group, steps, step):
     """Other skews that predict the same, each once."""
     known = {step[0].stem}
+    if len(steps) == 2 and (bounds := in_other_order(*(s[0] for s in steps))) is not None and bounds.stem in known:
+        yield bounds
     for rival in group.rivals:
         stem = rival.skews[0].stem
         if len(rival.skews) == 1 and stem not in known:

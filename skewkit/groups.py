@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import pandas as pd
+
 from .bits import Rival
 from .clues import Evidence
+from .records import Roles, Skew
 from .search import APART, COVERS, Named
 from .specimens import Specimens
 
@@ -114,3 +118,18 @@ def _same_rows(a, b, sample):
         if (one is None) != (other is None) or (one is not None and abs(one - other) > span):
             return False
     return abs(a.share - b.share) <= ALIKE and (a.share < 1) == (b.share < 1)
+
+
+def in_other_order(first: Skew, second: Skew) -> Skew | None:
+    """Of a change of unit and bounds in turn, the bounds as they would be in the other order, which predicts the same."""
+    bounds, change = (first, second) if first.stem == "clipping" else (second, first)
+    if bounds.stem != "clipping" or bounds.wide or change.stem not in ("unit_change", "measurement"):
+        return None
+    f = change.features[0]
+    made = change.inject(pd.DataFrame({f: [0.0, 1.0, 2.0]}), Roles())[f].to_numpy()
+    offset, factor = made[0], made[1] - made[0]
+    if not np.isclose(made[2] - made[1], factor) or not factor:
+        return None
+    there = (lambda b: factor * b + offset) if bounds is first else (lambda b: (b - offset) / factor)
+    low, high = (None if b is None else float(there(b)) for b in (bounds.low, bounds.high))
+    return replace(bounds, **dict(zip(("low", "high"), (high, low) if factor < 0 else (low, high), strict=True)))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from math import lgamma, log, log2
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 
 from .clues import Evidence, scalar
+from .columns import kind_of
+from .marginals import unlike
 
 GONE = 0.02  # of what it had been, that a value which is gone may have left
 PLAIN = 0.005  # of the rows, from which a value that came, or went, is looked at
 TIED = 4.0  # standard errors between two shares that are told apart
+MATCHED = 12  # values at most, that are matched with new ones
+NAMED = 8.0  # bits to write down a name that training has not
+EACH = 2.0  # bits of each name beyond its place in a matching: a rule that gives them all is shorter
+COARSE = 5  # cells of another column, by which they are matched
+SURE = 10.0  # nats by which a match must be likelier than one with two values exchanged
 MOST = 50  # rows a value, on average, that a permutation is read from
 
 
@@ -82,8 +91,58 @@ def recoded(e: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
             yield {"how": "unknown_dropped", "unknown": was}, choices
         for now in (v for v in grown(e) if v not in found):
             yield {"how": "unknown_to_default", "unknown": was, "default": now}, 2 * choices
-    if not lost and (mapping := ranked(e)):
-        yield {"mapping": mapping}, lgamma(1 + e.before.nunique()) / log(2)
+    if mapping := ranked(e) if not lost else matched(e):
+        yield {"mapping": mapping}, lgamma(1 + len(mapping)) / log(2) + EACH * bool(lost) * len(mapping)
+
+
+def matched(e: Evidence) -> tuple[tuple[Any, Any], ...]:
+    """Which values became which where all are new: by how many rows they have, and how another column is spread in these.
+
+    Of all ways to match them (Kuhn 1955) the likeliest; by the column that tells them apart best, as columns that go
+    together must not count twice. Empty where exchanging two of them is nearly as likely.
+    """
+    was, now = (s.dropna().astype(object).value_counts().index.tolist() for s in (e.before, e.after))
+    if e.beside is None or not 2 <= len(was) == len(now) <= MATCHED or set(was) & set(now):
+        return ()
+    plain, best, clearest = _together(e, was, now, None), (), SURE
+    for other in (c for c in e.roles.features if c != e.feature and c in e.frame and c in e.beside):
+        if kind_of(e.frame[other]) != kind_of(e.beside[other]) or kind_of(e.frame[other]) in ("time", "naive time"):
+            continue
+        nats = plain + _together(e, was, now, other)
+        left, right = linear_sum_assignment(nats)
+        exchanged = [
+            nats[i, b] + nats[j, a] - nats[i, a] - nats[j, b]
+            for (i, a), (j, b) in combinations(zip(left, right, strict=True), 2)
+        ]
+        if min(exchanged) - log(len(e.roles.features)) > clearest:
+            clearest, best = min(exchanged), tuple((was[i], now[j]) for i, j in zip(left, right, strict=True))
+    return tuple((scalar(a), scalar(b)) for a, b in best)
+
+
+def _together(e, was, now, other):
+    """How unlike the rows of each value before and of each after are, in nats, shape (values, values): in number, or in another column."""
+    if other is None:
+        codes = [np.ones(len(s), "i8") for s in (e.before, e.after)]
+        spare = [len(s) for s in (e.before, e.after)]
+    else:
+        codes, spare = _coarse(e.frame[other], e.beside[other]), (0, 0)
+    parts = []
+    for column, names, c, n in zip((e.before, e.after), (was, now), codes, spare, strict=True):
+        counts = [np.bincount(c[column.eq(v).fillna(False).to_numpy(bool)], minlength=COARSE + 1) for v in names]
+        parts.append([(np.append(k, max(n - k.sum(), 0)),) for k in counts])
+    return np.array([[unlike(a, b) for b in parts[1]] for a in parts[0]])
+
+
+def _coarse(x, y):
+    """Two columns of one kind in the same few cells: quantiles of numbers, and the commonest of all else."""
+    both = pd.concat([x, y], ignore_index=True)
+    if both.dtype.kind in "iuf" and both.nunique() > COARSE:
+        codes = pd.qcut(both, COARSE, labels=False, duplicates="drop").fillna(COARSE).to_numpy("i8")
+    else:
+        common = both.astype(object).value_counts().index[:COARSE]
+        codes = common.get_indexer(both.astype(object))
+        codes = np.where(codes < 0, COARSE, codes)
+    return codes[: len(x)], codes[len(x) :]
 
 
 def counting(pairs) -> bool:

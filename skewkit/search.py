@@ -17,6 +17,10 @@ from .specimens import Specimens
 MARGIN = 20.0  # bits by which a cause must be shorter than "changed, unexplained", beside one for each hypothesis
 APART = 10.0  # bits by which a cause with other predictions must be longer
 COVERS = 0.9  # of the rows that differ, that the named causes together must explain
+LONG = 45.0  # bits of a cause that leaves nothing, for which a shorter one is looked for in two skews in turn
+SEEN = 20  # rows that differ, of those looked at first, that are enough
+KEPT = 0.98  # of a cause's rows, that a narrower scope must hold
+FEWEST = 3  # rows that differ, for a cause to be looked for
 FIRST = 12  # proposals of each feature whose scope is looked for
 DEEPEST = 3  # causes in one feature
 FEW = 100  # rows that differ, and as many that do not, in which two skews in turn are looked for
@@ -37,16 +41,25 @@ class Named:
     saved: tuple[float, ...]
     explained: float
     doubt: str = ""
+    bits: float = 0.0
+
+    @property
+    def left(self) -> int:
+        """How many of the rows that differ no cause gives."""
+        return round((1 - self.explained) * int(self.evidence.differ.sum()))
 
 
 def name(feature: str, sample: Specimens, among: int) -> Named:
     """The causes of what differs in a feature of the ``among`` that differ: named only by a margin, and together.
 
-    First single ones, for all rows or each for a part of them; where these leave too much, two in turn as well.
+    First single ones, for all rows or each for a part of them; where these leave rows, two in turn as well, if shorter.
     """
     e = sample.evidence(feature)
     alone = _named(e, sample, among, in_turn=False)
-    return alone if alone.causes else _named(e, sample, among, in_turn=True)
+    if alone.causes and alone.left < FEWEST and alone.causes[0].bits < LONG:
+        return alone
+    turned = _named(e, sample, among, in_turn=True)
+    return min(alone, turned, key=lambda n: (not n.causes, n.bits))
 
 
 def _named(e, sample, among, in_turn) -> Named:
@@ -59,9 +72,10 @@ def _named(e, sample, among, in_turn) -> Named:
         margin = MARGIN + np.log2(among * max(found.tried, 1))
         if not found.rivals or found.rivals[0].bits > nothing - margin:
             break
-        best, *others = found.rivals
-        if causes and (best.rows.sum() < (1 - COVERS) * total or _family(best) & set().union(*map(_family, causes))):
+        best = _another(found.rivals, causes, e)
+        if best is None:
             break
+        others = [r for r in found.rivals if r is not best]
         same = [r for r in others if r.bits < best.bits + APART and not _kin(r, best) and _alike(r, best, e)]
         other = [r for r in others if r.bits < best.bits + APART and not _kin(r, best) and not _alike(r, best, e)]
         if other:
@@ -71,12 +85,45 @@ def _named(e, sample, among, in_turn) -> Named:
         rivals.append(tuple(same))
         saved.append(float(nothing - best.bits))
         pending = pending & ~best.rows
-        if pending.sum() <= (1 - COVERS) * total / 2 and pending.sum() < 10:
+        if pending.sum() < FEWEST:
             break
     explained = 1 - pending.sum() / total if total else 1.0
     if not causes or explained < COVERS:
         return Named(feature, e, (), tuple(rivals), (), float(explained), doubt or _partly(causes))
-    return Named(feature, e, tuple(causes), tuple(rivals), tuple(saved), float(explained))
+    bits = causes[0].bits
+    if len(causes) > 1:
+        causes = list(_parted(causes, e, sample))
+        bits = sum(c.bits for c in causes) + sample.ground.nothing(e, pending)
+    return Named(feature, e, tuple(causes), tuple(rivals), tuple(saved), float(explained), "", bits)
+
+
+def _another(rivals, causes, e):
+    """The shortest, of other skews than the causes that are known; or what predicts the same by other skews. Else None."""
+    alike = (r for r in rivals if r is rivals[0] or (r.bits < rivals[0].bits + APART and _alike(r, rivals[0], e)))
+    return next((r for r in alike if not any(_doubles(r, c) and not _elsewhere(r, c) for c in causes)), None)
+
+
+def _doubles(a, b):
+    """Whether two causes of one feature are no two: of one family, or one of them for some of the rows that it could be on."""
+    return bool(_family(a) & _family(b)) or a.share < 1 or b.share < 1
+
+
+def _elsewhere(a, b):
+    """Whether two causes are for other values of a slice."""
+    if a.where is None or b.where is None or a.where[0] != b.where[0]:
+        return False
+    return not set(np.atleast_1d(a.where[1]).tolist()) & set(np.atleast_1d(b.where[1]).tolist())
+
+
+def _parted(causes, e, sample):
+    """Causes of one feature, each for whom and since when it is so where the others' rows are none of its own."""
+    for cause in causes:
+        if cause.predicted is not None:
+            others = np.logical_or.reduce([c.rows for c in causes if c is not cause]) & ~cause.rows
+            mine = sample.ground.scored(e, cause.skews, cause.price, cause.predicted, cause.rows, others)
+            if mine is not None and mine.rows.sum() >= KEPT * cause.rows.sum():
+                cause = mine
+        yield cause
 
 
 def _stems(rival):
@@ -85,7 +132,8 @@ def _stems(rival):
 
 def _family(rival):
     """The skews of an explanation; cutting off counts as one: to explain a part by one bound and a part by another is no cause."""
-    return {"clipping" if s.stem in ("measurement", "precision") else s.stem for s in rival.skews}
+    cut = {s for s in rival.skews if s.stem == "measurement" or (s.stem == "precision" and s.to.startswith("int"))}
+    return {"clipping" if s in cut else s.stem for s in rival.skews}
 
 
 def _partly(causes):
@@ -118,19 +166,12 @@ def _found(e, sample, pending, in_turn) -> Found:
     rivals += _refined(e, sample, pending, rivals)
     tried = len(proposals)
     nothing = sample.ground.nothing(e, pending)
-    if in_turn and _left(rivals, pending) > 1 - COVERS:
+    if in_turn:
         twice = list(_in_turn(here, sample, pending))
         tried += len(twice) * 4
         rivals += [r for r in (sample.ground.scored(e, *t, pending) for t in twice) if r]
     rivals = [r for r in rivals if r.bits < nothing]
     return Found(sorted(rivals, key=lambda r: r.bits), tried)
-
-
-def _left(rivals, pending):
-    """The share of the pending rows that the best explanation leaves."""
-    if not rivals:
-        return 1.0
-    return 1 - min(rivals, key=lambda r: r.bits).rows.sum() / pending.sum()
 
 
 def proposed(e: Evidence, stems: tuple[str, ...] = ()) -> Iterator[tuple[Skew, float]]:
@@ -152,6 +193,7 @@ def proposed(e: Evidence, stems: tuple[str, ...] = ()) -> Iterator[tuple[Skew, f
 def _scored(e, sample, pending, proposals):
     """The scope and the bits of those proposals that reproduce most of a few rows."""
     some = pending[sample.few]
+    enough = some.sum() >= min(SEEN, pending.sum())
     after = e.after.iloc[sample.few]
     rated, rivals, told = [], [], set()
     for order, (skew, price) in enumerate(proposals):
@@ -160,9 +202,13 @@ def _scored(e, sample, pending, proposals):
         if (bits := skew.by_chance(e)) is not None:
             rivals.append(sample.ground.by_chance(e, skew, price, bits, pending))
             continue
-        made = sample.glimpsed(e.feature, skew)
-        right = 0 if made is None else int((agree(made, after) & some).sum())
-        if right == some.sum() and skew.stem in ENOUGH:
+        if enough:
+            made = sample.glimpsed(e.feature, skew)
+            right = 0 if made is None else int((agree(made, after) & some).sum())
+        else:
+            made = sample.predicted(e.feature, skew)
+            right = 0 if made is None else int((agree(made, e.after) & pending).sum())
+        if enough and right == some.sum() and skew.stem in ENOUGH:
             told.add(skew.stem)
         if right >= 3:
             rated.append((-right, price, order, skew))
@@ -222,12 +268,27 @@ def _in_turn(e, sample, pending):
             continue
         middle = replace(e, before=made.iloc[some], memo={}, **parts)
         table = middle.frame.assign(**{e.feature: middle.before})
-        for second, more in proposed(middle, IN_TURN):
+        for second, more in proposed(middle, (*IN_TURN, "encoding")):
             last = None if second.stem == first.stem else sample.changed(table, e.feature, second)
             right = 0 if last is None else int((agree(last, middle.after) & middle.differ).sum())
-            if right > 0.5 * len(rows):
+            if right > 0.5 * len(rows) and not _idle(last, middle, second, sample, some):
                 rated.append((-right, price + more, len(rated), first, second, made))
     for _, price, _, first, second, made in sorted(rated, key=lambda r: r[:3])[:FIRST]:
         predicted = sample.predicted(e.feature, second, made)
         if predicted is not None:
-            yield (first, second), price + 5.0, predicted
+            yield _ordered(first, second, e, made), price + 5.0, predicted
+
+
+def _ordered(first, second, e, made):
+    """Two skews in the order in which people would say them: codes were mixed up, and then written otherwise."""
+    told = dict(zip(made.astype(object), e.before.astype(object), strict=True))
+    mapping = getattr(second, "mapping", ())
+    if second.stem != "encoding" or not mapping or not all(v in told for pair in mapping for v in pair):
+        return first, second
+    return replace(second, mapping=tuple((told[was], told[now]) for was, now in mapping)), first
+
+
+def _idle(last, middle, second, sample, some):
+    """Whether one of two skews in turn does nothing: the second alone gives the same, or the first does."""
+    alone = sample.changed(sample.frame.iloc[some], middle.feature, second)
+    return agree(last, middle.before).all() or (alone is not None and agree(last, alone).all())

@@ -110,7 +110,7 @@ def _alike(a, b, sample):
 def _told(feature: str, sample: Sample) -> Iterator[tuple]:
     """The feature with its cause and the causes that predict the same; without one where none can be told from drift."""
     before, after = (hashable(t[feature]) for t in (sample.before, sample.after))
-    e = Evidence(feature, before, after, sample.before, sample.case.roles, memo=sample.memo)
+    e = Evidence(feature, before, after, sample.before, sample.case.roles, memo=sample.memo, beside=sample.after)
     m = Marginals(e, sample)
     if not m.differs:
         return

@@ -81,7 +81,7 @@ def scoped(rival: Rival, found: Measured, side: str, weights: np.ndarray, elsewh
             near = found.times[hit & ((found.times - until).abs() < span / NEAR).to_numpy(bool)]
             until = found.times[found.times > near.max()].min() if len(near) else until
     if rival.predicted is None:
-        return Scope(side=side)
+        return Scope(where=rival.where, since=since, until=until, side=side)
     inside = within(found, since, until)
     weight = weights[found.rows]
     quiet = quiet | (found.acts & elsewhere & ~hit)  # what another cause struck, this one has not

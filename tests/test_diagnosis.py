@@ -309,6 +309,60 @@ def test_two_causes_in_turn():
     assert second.before == {"typing": first.kind} and first.explained == 1.0
 
 
+def test_a_cause_before_a_date_and_another_after_it():
+    """A default until a day, another unit from then on: each with its own end or beginning, to the row."""
+    at = right()[R.time].sort_values().iloc[1_200]
+    served = planted(
+        (S.Rollback(features=("amount",), default=0.0), Scope(until=at)),
+        (S.UnitChange(features=("amount",), unit="monthly_to_annual"), Scope(since=at)),
+    )
+    fits = {f.skew: f for f in told(served).named}
+    assert set(fits) == {"rollback", "unit_change"}
+    assert fits["unit_change"].since == at and fits["rollback"].until == at
+
+
+def test_a_few_rows_have_a_cause_beside_the_many():
+    """Forty rows of two thousand that are null where all others are in another unit are told as well."""
+    hosts = np.where(np.arange(len(right())) % 50 == 7, "odd", np.where(np.arange(len(right())) % 3 == 0, "a", "b"))
+    served = planted(
+        (UNIT, Scope(where=("host", "a"))),
+        (S.MissingValues(features=UNIT.features, rate=1.0), Scope(where=("host", "odd"))),
+        table=right().assign(host=hosts),
+    )
+    fits = told(served).named
+    assert {(f.skew, f.where) for f in fits} == {("unit_change", ("host", "a")), ("missing_values", ("host", "odd"))}
+
+
+def test_bounds_before_or_after_another_unit_are_said_both_ways():
+    """Cut off and then in another unit is the same as the other way round: the bounds of both orders are given."""
+    low, high = right()["typing"].quantile([0.05, 0.95])
+    served = planted((S.Clipping(features=("typing",), low=low, high=high), Scope()))
+    served = planted((S.UnitChange(features=("typing",), factor=0.01), Scope()), table=served)
+    fits = {f.skew: f for f in told(served).named}
+    assert set(fits) == {"unit_change", "clipping"} and fits["clipping"].before
+    ways = [r["parameters"] for r in fits["clipping"].rivals] + [fits["clipping"].kind.to_dict()]
+    assert sorted(w["high"] for w in ways) == pytest.approx([high / 100, high])
+    assert sorted(w["low"] for w in ways) == pytest.approx([low / 100, low])
+
+
+def test_codes_mixed_up_and_written_otherwise():
+    """Cities exchanged and in capitals: a mapping of the known names, and then how they are written."""
+    values = sorted(right()["city"].dropna().unique())
+    mapping = tuple(zip(values, [*values[1:], values[0]], strict=True))
+    served = planted((S.Encoding(features=("city",), mapping=mapping), Scope()))
+    served = planted((S.TextFormat(features=("city",), how="upper"), Scope()), table=served)
+    first, second = told(served).fits
+    assert dict(first.kind.mapping) == dict(mapping)
+    assert second.kind.how == "upper" and second.before == {"city": first.kind}
+
+
+def test_what_no_clock_reads_is_not_read_in_another_zone():
+    """Zeros for scaled amounts are weekends' flags somewhere on earth; the amounts never were."""
+    at = right()[R.time].sort_values().iloc[1_200]
+    served = planted((S.Rollback(features=("amount_scaled",), default=0.0), Scope(until=at)))
+    assert only(told(served)).skew == "rollback"
+
+
 def test_features_that_share_a_cause_are_one_fit():
     """Four clocks read in UTC for the same requests: one cause."""
     clocks = ("hour", "weekday", "date", "days_since_last")

@@ -246,3 +246,26 @@ def test_values_that_came_and_went_are_told():
     before, after = pd.Series(["a"] * 5 + ["b"] * 5), pd.Series(["a"] * 4 + ["c"] * 3 + [None] * 3)
     e = Evidence("f", before, after, before.to_frame("f"), Roles())
     assert (moves.gone(e), moves.new(e), moves.grown(e), moves.shrunk(e)) == (["b"], ["c"], ["c"], ["b", "a"])
+
+
+def coded(n, seed):
+    """Codes that go with a number, and are not equally frequent."""
+    rng = np.random.default_rng(seed)
+    tier = rng.choice(["a", "b", "c", "d"], n, p=[0.4, 0.3, 0.2, 0.1])
+    means = pd.Series(tier).map({"a": 0.0, "b": 1.0, "c": 2.0, "d": 3.0})
+    free = rng.choice(["x", "y", "z"], n)
+    return pd.DataFrame(
+        {"row": np.arange(n) + n * seed, "tier": tier, "spent": means + rng.normal(0, 0.5, n), "free": free}
+    )
+
+
+def test_codes_that_are_all_new_are_matched_by_what_goes_with_them():
+    """What four codes became is read from a number that goes with them; of codes that nothing goes with, nothing is said."""
+    new = {"a": "n3", "b": "n1", "c": "n4", "d": "n2"}
+    training, served = coded(1_000, 1), coded(1_000, 2)
+    about = {"key": "row", "features": ["tier", "spent", "free"]}
+    found = sk.diagnose(sk.compare(training, served.assign(tier=served["tier"].map(new)), **about))
+    assert [(f.skew, f.features) for f in found.fits] == [("encoding", ("tier",))]
+    assert dict(found.fits[0].kind.mapping) == new
+    renamed = served.assign(free=served["free"].map({"x": "u", "y": "v", "z": "w"}))
+    assert [f.kind for f in sk.diagnose(sk.compare(training, renamed, **about)).fits] == [None]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..clues import codes
-from ..moves import counting, recoded
+from ..moves import NAMED, counting, recoded
 from ..records import NotApplicable, Skew, SkewkitError
 
 _NONE = object()
@@ -93,7 +93,9 @@ class Encoding(Skew):
             yield cls(features=(e.feature,), unknown=was, **how), e.raw + choices
         told = tuple((was, now) for was, now in changed.items() if now is not None)
         if len(told) > 1 and not counting(told):
-            yield cls(features=(e.feature,), mapping=told), len(told) * (e.raw + 1) + choices
+            known = set(e.before.dropna().unique().tolist())
+            new = sum(isinstance(now, str) and now not in known for _, now in told)
+            yield cls(features=(e.feature,), mapping=told), len(told) * (e.raw + 1) + choices + NAMED * new
 
     def completed(self, before, after):
         if self.how != "permuted" or not self.mapping:

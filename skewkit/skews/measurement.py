@@ -71,8 +71,9 @@ class Measurement(Skew):
             yield cls(features=(e.feature,), saturation=limit), 3 + e.raw
         for gain, offset in affine(x, y)[:2]:
             paid = 3 + price(e, gain) + (price(e, offset) if offset else 0)
-            if gain not in FACTORS:  # what a unit has is a unit's
-                yield cls(features=(e.feature,), gain=gain, offset=offset), paid
+            if gain in FACTORS:  # what a unit has is a unit's
+                continue
+            yield cls(features=(e.feature,), gain=gain, offset=offset), paid
             for limit in (t for t in limits if (gain * x + offset > t + abs(t) * 1e-9).any()):
                 yield cls(features=(e.feature,), gain=gain, offset=offset, saturation=limit), paid + e.raw
         if (fit := noise(e)) is not None:

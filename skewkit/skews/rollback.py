@@ -11,6 +11,7 @@ from ..records import Skew, SkewkitError, needs
 from .broken_header import constant, is_all
 
 LARGEST = 2**63 - 1
+MOST = 0.5  # of the rows that differ, at least, that hold a default
 BOUNDS = [s * 2**b - (s > 0) for b in (7, 15, 31) for s in (1, -1)]
 
 
@@ -65,7 +66,7 @@ class Rollback(Skew):
 def _default(e) -> Any:
     """The one value that many others became in the rows that differ; None where there is none, or a count became 0."""
     counts = e.y.astype(object).value_counts(dropna=True)
-    if not len(counts) or counts.iloc[0] < 0.9 * len(e.y) or e.x.nunique() < 3:
+    if not len(counts) or counts.iloc[0] < MOST * len(e.y) or e.x.nunique() < 3:
         return None
     value = counts.index[0]
     value = value.item() if hasattr(value, "item") else value

@@ -68,7 +68,8 @@ class TimeZone(Skew):
         told = []  # how well training's reading fits, and the proposals it leads to
         for source in sources(e.frame, e.roles.time):
             time = "" if source == e.roles.time else source
-            for reading in readings(off, y, source):
+            could = readings(off, x, source)  # what no clock gives was not read from one
+            for reading in (r for r in readings(off, y, source) if r in could):
                 zones = [z for z in different(e.frame[source]) if matches(some, reading, z, y[some.index]) > 0.1]
                 near = {z: matches(off, reading, z, y) for z in zones}
                 best = sorted((z for z in near if near[z] > 0.2), key=lambda z: -near[z])[:8]
