@@ -252,10 +252,12 @@ def _lines(x, y, grain):
         yield slope, 0.0 if abs(offset) < unsure else snapped(offset, unsure / abs(offset))
 
 
-def decimals(values: np.ndarray, most: int = 9) -> int | None:
-    """With how many decimals finite numbers are written, at most; None where it is more than ``most``."""
+def decimals(values: np.ndarray, most: int = 9, part: float = 1.0) -> int | None:
+    """With how many decimals a part of finite numbers (0 to 1) is written, at most; None where it is more than ``most``."""
     for d in range(most + 1):
-        if (np.abs(np.round(values, d) - values) <= NEAR * np.maximum(np.abs(values), 1e-3)).all():
+        if np.sum(np.abs(np.round(values, d) - values) <= NEAR * np.maximum(np.abs(values), 1e-3)) >= part * len(
+            values
+        ):
             return d
     return None
 

@@ -23,6 +23,8 @@ ROUNDINGS = {
 }
 EXACT = decimal.Context(prec=400)  # digits enough for any float at 15 decimals
 
+USUAL = 0.6  # of the rows that differ, which may have been rounded where the others were changed otherwise
+
 
 @dataclass(frozen=True, kw_only=True)
 class Precision(Skew):
@@ -82,8 +84,9 @@ class Precision(Skew):
                     (cls(features=(e.feature,), decimals=d, rounding=r), 5 + i) for i, r in enumerate(ROUNDINGS)
                 )
             return
-        places = decimals(y[:2_000])
-        for d in range(places, min(places + 1, 15) + 1) if places is not None else ():
+        places, usual = decimals(y[:2_000]), decimals(y[:2_000], part=USUAL)
+        ways = set() if places is None else {places, min(places + 1, 15)}
+        for d in sorted(ways if usual is None else {*ways, usual}):  # where a part has another cause, of the others
             yield from ((cls(features=(e.feature,), decimals=d, rounding=r), 6) for r in ROUNDINGS)
 
     def says(self, alike=True):
