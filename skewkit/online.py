@@ -269,8 +269,7 @@ def fold(
     same; an event that came late is missing in what was asked before it came.
     """
     online, answers = Online(definitions), [None] * len(requests)
-    read = {one.table for d in definitions.values() for one in _reading(d)}
-    for _, _, table, row, what in sorted(_stream(raw, read, requests, asked), key=lambda s: s[:2]):
+    for _, _, table, row, what in sorted(_stream(definitions, raw, requests, asked), key=lambda s: s[:2]):
         if table is None:
             answers[row] = online.ask(what, _instant(what[asked]))
         else:
@@ -283,15 +282,26 @@ def fold(
     return made.set_axis(requests.index)
 
 
-def _stream(raw, read, requests, asked) -> Iterator[tuple]:
-    """Events as they came and requests as they were asked; what came at a request's moment came before it."""
-    for table in sorted(read):
-        for row, (at, event) in enumerate(
-            zip(nanoseconds(raw[table]["known"]), raw[table].to_dict("records"), strict=True)
-        ):
-            yield int(at), 0, table, row, event
-    for row, (at, request) in enumerate(zip(nanoseconds(requests[asked]), requests.to_dict("records"), strict=True)):
-        yield int(at), 1, None, row, request
+def _stream(definitions, raw, requests, asked) -> Iterator[tuple]:
+    """Events as they came and requests as they were asked; what came at a request's moment came before it.
+
+    Events of whom nobody asks, and that come after all is asked, are left out.
+    """
+    when = nanoseconds(requests[asked])
+    reading = [one for d in definitions.values() for one in _reading(d)]
+    for table in sorted({d.table for d in reading}):
+        events = raw[table]
+        known, wanted = nanoseconds(events["known"]), np.zeros(len(events), bool)
+        for by in {d.by for d in reading if d.table == table}:
+            wanted |= events[by].isin(requests[by].dropna()).to_numpy() if by else True
+        rows = np.flatnonzero(wanted & (known <= when.max(initial=NEVER)))
+        columns = sorted(
+            {"known", "happened", *(getattr(d, n, "") for d in reading for n in ("by", "value"))} & set(events)
+        )
+        for row, event in zip(rows.tolist(), events[columns].iloc[rows].to_dict("records"), strict=True):
+            yield int(known[row]), 0, table, row, event
+    for row, (at, request) in enumerate(zip(when.tolist(), requests.to_dict("records"), strict=True)):
+        yield at, 1, None, row, request
 
 
 def _reading(d: Definition) -> list[AsOf]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from . import baseline_file, segments
@@ -17,6 +18,7 @@ from .results import Findings, Impact, Result
 from .split import split
 from .wobble import wobble
 
+Check = Callable[[Case, Policy], Iterable]
 STEPS = ("load", "inject", "check", "impact", "diagnose", "report")
 
 # Checks that ask a table questions; the others look at its rows.
@@ -26,31 +28,31 @@ EVERY_ROW = (schema, distribution, parity)
 NOT_ASKED = NotRun("diagnose", "no cause was looked for, as was asked", "diagnosed: true")
 
 
-def check(case: Case, policy: Policy | None = None) -> Findings:
-    """Every check on a case, each finding judged by the policy (the default one when not given).
+def check(case: Case, policy: Policy | None = None, checks: tuple[Check, ...] = CHECKS) -> Findings:
+    """Every check on a case (or some of `checks.CHECKS`), each finding judged by the policy (the default one when not given).
 
     Within each value of its segments as well, where the policy asks for that.
     """
     policy = policy or read_policy()
-    return _check(_parts(case, policy), policy)
+    return _check(_parts(case, policy), policy, checks)
 
 
-def _check(parts, policy):
+def _check(parts, policy, checks):
     policy = replace(policy, groups=len(parts))
     return Findings(
         _judged(f if segment is None else replace(f, segment=segment), part, policy)
         for segment, part in parts.items()
-        for found in _measured(part, policy)
+        for found in _measured(part, policy, checks)
         for f in found
     )
 
 
-def _measured(case, policy):
+def _measured(case, policy, checks):
     """What each check finds, in their order. `distribution` goes first: it reads every column, and others ask what it saw."""
     found = {}
-    for one in sorted(CHECKS, key=lambda one: one is not distribution):
+    for one in sorted(checks, key=lambda one: one is not distribution):
         found[one] = list(one(case if one in EVERY_ROW else case.at_hand, policy))
-    return [found[one] for one in CHECKS]
+    return [found[one] for one in checks]
 
 
 def _parts(case, policy):
@@ -92,15 +94,16 @@ def examine(
     draws: int = DRAWS,
     evidence: Case | None = None,
     diagnosed: bool = True,
+    checks: tuple[Check, ...] = CHECKS,
 ) -> Result:
     """Everything skewkit says about a case. A drill is this on planted tables, a check is this on yours.
 
     ``evidence`` is the case that the cause is looked for in, when it is not this one: a drill's goes through files first.
-    With ``diagnosed`` False none is looked for.
+    With ``diagnosed`` False none is looked for; ``checks`` are those that are run.
     """
     policy = policy or read_policy()
     parts = _parts(case, policy)
-    findings = _check(parts, policy)
+    findings = _check(parts, policy, checks)
     try:
         costs = impact(case, policy, seed, draws)
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found

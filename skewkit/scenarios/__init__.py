@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from inspect import signature
@@ -77,6 +77,10 @@ class Scenario:
     def source(self, requests: pd.DataFrame) -> pd.DataFrame:
         """These requests as they came in, found by key, on the index of ``requests``."""
         return self._came(requests, list(self.requests)).set_axis(requests.index)
+
+    def asking(self, requests: pd.DataFrame, raw: Mapping[str, pd.DataFrame] | None = None) -> Scenario:
+        """The same world asked these requests; of other ``raw`` events, where given."""
+        return replace(self, requests=requests, raw=raw or self.raw, results=Memory(1 << 29, _bytes), lines=Memory())
 
     def _came(self, requests, columns):
         """Some columns of these requests as they came in."""
