@@ -5,7 +5,7 @@ BIN := .venv/bin
 SKEWKIT := $(BIN)/skewkit
 RUNS ?= runs/drill
 
-.PHONY: setup drill incidents matrix test bench bench-promise diagnose-bench lab data lint size lock clean
+.PHONY: setup drill incidents matrix parity test bench bench-promise diagnose-bench lab data lint size lock clean
 .DELETE_ON_ERROR:
 
 setup: .venv/.ready
@@ -50,6 +50,13 @@ matrix: setup
 	wait $$two; test $$? -eq 4 || { tail -n 2 $(RUNS)/payments.log; exit 1; }; \
 	for world in flights payments; do echo; $(SKEWKIT) status --runs $(RUNS)/$$world; done; \
 	echo; echo "both drills: $$(( $$(date +%s) - begun )) s; their pages: $(RUNS)/flights/latest/report.html and $(RUNS)/payments/latest/report.html"
+
+# The offline and the online path of both worlds over 10,000 synthetic requests each: equal, or a breach.
+parity: RUNS = runs/parity
+parity: setup
+	@begun=$$(date +%s); for world in flights payments; do \
+	  $(SKEWKIT) run parity -f notebooks/params/parity_$$world.yaml --runs $(RUNS) || exit $$?; done; \
+	echo "both paths of both worlds: $$(( $$(date +%s) - begun )) s"
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal

@@ -104,7 +104,7 @@ class Online:
     def __init__(self, definitions: Mapping[str, Definition]):
         self.definitions = dict(definitions)
         self._series: dict[tuple, dict[Any, list[Event]]] = {}
-        for d in map(_reading, self.definitions.values()):
+        for d in map(reading, self.definitions.values()):
             self._series |= {(one.table, one.by): defaultdict(list) for one in d}
         self._counters: dict[tuple, Counter] = {}
         self._cached: dict[tuple, tuple[int, Any]] = {}
@@ -288,15 +288,15 @@ def _stream(definitions, raw, requests, asked) -> Iterator[tuple]:
     Events of whom nobody asks, and that come after all is asked, are left out.
     """
     when = nanoseconds(requests[asked])
-    reading = [one for d in definitions.values() for one in _reading(d)]
-    for table in sorted({d.table for d in reading}):
+    read = [one for d in definitions.values() for one in reading(d)]
+    for table in sorted({d.table for d in read}):
         events = raw[table]
         known, wanted = nanoseconds(events["known"]), np.zeros(len(events), bool)
-        for by in {d.by for d in reading if d.table == table}:
+        for by in {d.by for d in read if d.table == table}:
             wanted |= events[by].isin(requests[by].dropna()).to_numpy() if by else True
         rows = np.flatnonzero(wanted & (known <= when.max(initial=NEVER)))
         columns = sorted(
-            {"known", "happened", *(getattr(d, n, "") for d in reading for n in ("by", "value"))} & set(events)
+            {"known", "happened", *(getattr(d, n, "") for d in read for n in ("by", "value"))} & set(events)
         )
         for row, event in zip(rows.tolist(), events[columns].iloc[rows].to_dict("records"), strict=True):
             yield int(known[row]), 0, table, row, event
@@ -304,10 +304,10 @@ def _stream(definitions, raw, requests, asked) -> Iterator[tuple]:
         yield at, 1, None, row, request
 
 
-def _reading(d: Definition) -> list[AsOf]:
+def reading(d: Definition) -> list[AsOf]:
     """The definitions within one that read events."""
     parts = [getattr(d, n) for n in ("of", "over") if isinstance(getattr(d, n, None), Definition)]
-    return [*([d] if isinstance(d, AsOf) else []), *(one for p in parts for one in _reading(p))]
+    return [*([d] if isinstance(d, AsOf) else []), *(one for p in parts for one in reading(p))]
 
 
 @cache

@@ -103,13 +103,13 @@ def _ways(name, rule, n, rng, known, times, zones):
         return rng.integers(0, 2, n).astype(bool), []
     if rule.kind in ("integer", "number") and rule.range is not None:
         low, high = rule.range
-        low = low if low is not None else min(-1e6, (high or 0) - 1e6)
+        may = [v for v in (low, high, *(WHOLE if rule.kind == "integer" else REAL)) if v is not None]
+        may = [v for v in may if (low is None or low <= v) and (high is None or v <= high)]
+        low = low if low is not None else min(-1e6, (high or 0) - 1e6)  # where an end is open
         high = high if high is not None else max(1e6, low + 1e6)
         if rule.kind == "integer":
-            return rng.integers(int(low), int(high) + 1, n), [
-                v for v in (int(low), int(high), *WHOLE) if low <= v <= high
-            ]
-        return rng.uniform(low, high, n), [float(v) for v in (low, high, *REAL) if low <= v <= high]
+            return rng.integers(int(low), int(high) + 1, n), [int(v) for v in may]
+        return rng.uniform(low, high, n), [float(v) for v in may]
     if rule.kind == "text":
         return np.array([NEVER_SEEN] * n, dtype=object), list(SPELT)
     raise SkewkitError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .clues import scalar
 from .columns import kind_of, same
 from .features import Definition
 from .names import optional
@@ -31,7 +32,7 @@ class Smallest:
     steps: pd.DataFrame
 
     def __str__(self):
-        shown = ", ".join(f"{c}={self.input[c]!r}" for c in self.kept) or "any input"
+        shown = ", ".join(f"{c}={self.input[c]}" for c in self.kept) or "any input"
         return f"{self.feature}: {self.offline!r} offline, {self.online!r} online, of {shown}"
 
 
@@ -77,7 +78,8 @@ def smallest(offline, online, inputs, made, feature, tolerance) -> Smallest | No
         with suppress(hypothesis.errors.NoSuchExample):
             kept |= hypothesis.find(asked, lambda some: differs(kept | some), settings=settings)
     needed = tuple(c for c in inputs if not _same(kept[c], calm[c]))
-    one, other = (s.iloc[0] for s in pair(kept))
+    one, other = (scalar(s.iloc[0]) for s in pair(kept))
+    kept = {c: scalar(v) if not isinstance(v, pd.Timestamp) else v for c, v in kept.items()}
     return Smallest(feature, kept, needed, one, other, _steps(offline, online, kept, feature, inputs))
 
 

@@ -1,4 +1,4 @@
-"""For a team's own tests: a table fulfils its contract, in two lines."""
+"""For a team's own tests: a table fulfils its contract, and two paths agree, each in two lines."""
 
 from __future__ import annotations
 
@@ -28,3 +28,26 @@ def assert_contract(table: Source, contract: Any) -> None:
     __tracebackhide__ = True  # pytest shows the line of the test
     if found := broken(table, contract):
         raise AssertionError("\n".join([f"{len(found)} broken rules of the contract:", *found]))
+
+
+def assert_parity(offline: Any, online: Any, inputs: Any, key: str, tolerance: float = 1e-6, **more: Any) -> None:
+    """Raise AssertionError where two paths disagree in any row: in which features, why, and the smallest input that shows it.
+
+    ``offline`` and ``online`` take a frame and return one of features with a row for each; or they are endpoints, as
+    ``oip:http://localhost:8000/v2/models/NAME``. ``inputs`` is a frame, or a contract of what may come in, of which
+    10,000 profiles are drawn (``more`` goes to `skewkit.profiles.profiles` then, else to `skewkit.two_paths.round_trip`).
+    """
+    __tracebackhide__ = True  # pytest shows the line of the test
+    from .endpoints import endpoint, is_endpoint
+    from .profiles import profiles
+    from .two_paths import round_trip
+
+    if isinstance(inputs, (str, Contract)):
+        agreed = inputs if isinstance(inputs, Contract) else read_contract(inputs)
+        inputs, more = profiles(agreed, key=key, **more), {}
+    sides = [endpoint(p) if is_endpoint(p) else p for p in (offline, online)]
+    found = round_trip(*sides, inputs, key, tolerance=tolerance, **more)
+    if not found.equal:
+        said = [f"{f.feature or 'rows'}: {f.statistic} {f.value:.4g} ({f.unit}) of {f.n:,}" for f in found.differing]
+        why = [f.sentence for f in found.result.diagnosis.fits]
+        raise AssertionError("\n".join(["the two paths differ", *said, *why, *map(str, found.smallest)]))

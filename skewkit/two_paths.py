@@ -9,15 +9,22 @@ from typing import Any
 import pandas as pd
 
 from .checks import parity, schema
-from .features import Definition, evaluate
+from .contract import infer, read_contract
+from .endpoints import endpoint, is_endpoint
+from .features import Definition, evaluate, knobs_of, reads, turn
 from .load import compare
+from .locations import open_table
 from .memory import Memory
-from .online import fold
+from .names import function
+from .online import fold, reading
 from .pipeline import examine
 from .policy import Policy
 from .policy_file import read_policy
+from .profiles import profiles as draw
 from .records import Case, SkewkitError
-from .results import Result
+from .results import Findings, Result
+from .scenarios import Scenario
+from .scenarios import scenario as named
 from .smallest import Smallest, smallest
 
 FEATURES = 3  # of which the smallest input is looked for
@@ -65,10 +72,10 @@ class Streamed(Offline):
 
 
 def strict(policy: Policy | None = None, tolerance: float = 1e-6) -> Policy:
-    """A policy by which no row may differ: numbers agree within ``tolerance``, all else exactly (1e-5 across languages)."""
+    """A policy by which no row that was looked at may differ: numbers agree within ``tolerance``, all else exactly (1e-5 across languages)."""
     policy = policy or read_policy()
     none = {
-        f"parity.{s}": {"tolerated": 0.0, "material": 0.0}
+        f"parity.{s}": {"tolerated": 0.0, "material": 1.0}
         for s in ("differ", "missing_keys", "extra_keys", "duplicate_keys", "null_keys", "fleet")
     }
     return replace(policy, limits={**policy.limits, **none}, tolerance=tolerance)
@@ -112,7 +119,18 @@ def round_trip(
     found = RoundTrip(case, result, ())
     off = [f.feature for f in found.differing if f.feature in shared][:FEATURES]
     shrunk = [smallest(offline, online, inputs, made, f, tolerance) for f in off]
-    return replace(found, smallest=tuple(s for s in shrunk if s is not None))
+    shrunk = {s.feature: s for s in shrunk if s is not None}
+    findings = (_with_smallest(f, shrunk.get(f.feature)) for f in result.findings)
+    return RoundTrip(case, replace(result, findings=Findings(findings)), tuple(shrunk.values()))
+
+
+def _with_smallest(finding, one):
+    """A finding whose worst rows begin with the smallest input."""
+    if one is None or finding.statistic != "differ":
+        return finding
+    row = {"replayed": str(one.offline), "served": str(one.online)}
+    row |= {f"input {c}": str(one.input[c]) for c in one.kept}
+    return replace(finding, detail=(row, *(finding.detail or ())))
 
 
 def _made(path, name, inputs):
@@ -123,3 +141,89 @@ def _made(path, name, inputs):
             f"{name} was given {len(inputs)} rows and returned {got}; return a frame with a row for each"
         )
     return made.reset_index(drop=True)
+
+
+def paths(
+    scenario: str = "",
+    offline: str = "",
+    online: str = "",
+    inputs: str = "",
+    contract: str = "",
+    profiles: int = 10_000,
+    known: Mapping[str, Any] | None = None,
+    times: Any = (),
+    zones: Any = (),
+    key: str = "",
+    time: str = "",
+    entity: str = "",
+    late: bool = False,
+    knobs: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What `round_trip` takes, of a world's own two paths or of a team's, as the parameters of a notebook name them.
+
+    Of a ``scenario`` the offline path evaluates its definitions over a batch and the online path one request at a time,
+    from events that all come when they happen, or with ``late`` when they did; ``knobs`` are turned online alone. Else
+    ``offline`` and ``online`` are dotted functions of a frame of inputs, or endpoints. The inputs are the rows of a file,
+    or ``profiles`` drawn from a ``contract`` of what may come in.
+    """
+    if scenario:
+        return of_world(named(scenario), profiles, late, knobs, seed)
+    if not (offline and online and key):
+        raise SkewkitError("parity needs a scenario, or offline, online and key, with contract or inputs")
+    if bool(inputs) == bool(contract):
+        raise SkewkitError(
+            "parity takes its rows from inputs, a table, or draws them from a contract; give one of the two"
+        )
+    if inputs:
+        table = open_table("inputs", inputs)
+        rows = table.frame(table.columns)
+    else:
+        more = {n: v for n, v in (("times", tuple(times)), ("zones", tuple(zones))) if v}
+        rows = draw(read_contract(contract), profiles, seed, key, known, **more)
+    sides = [endpoint(p) if is_endpoint(p) else function(p, n) for n, p in (("offline", offline), ("online", online))]
+    return {
+        "offline": sides[0],
+        "online": sides[1],
+        "inputs": rows,
+        "key": key,
+        "time": time or None,
+        "entity": entity or None,
+    }
+
+
+def of_world(
+    world: Scenario, n: int = 10_000, late: bool = False, knobs: Mapping[str, Any] | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """What `round_trip` takes, of a world's batch and of its events fed one by one; see `paths`."""
+    r, raw, knobs = world.roles, world.raw, dict(knobs or {})
+    if not late:
+        raw = {t: e.assign(known=e["happened"]) if "happened" in e else e for t, e in raw.items()}
+    rows = asked_like(world, n, seed)
+    turned = {f: turn(d, **{k: v for k, v in knobs.items() if k in knobs_of(d)}) for f, d in world.definitions.items()}
+    if knobs and turned == world.definitions:
+        have = sorted(set().union(*map(knobs_of, world.definitions.values())))
+        raise SkewkitError(f"{world.name} was asked to turn {', '.join(knobs)}; its knobs are {', '.join(have)}")
+    return {
+        "offline": Offline(world.definitions, raw, r.time),
+        "online": Streamed(turned, raw, r.time),
+        "inputs": rows,
+        "key": r.key,
+        "time": r.time,
+        "entity": r.entity,
+        "replay": world.asking(rows, raw),
+    }
+
+
+def asked_like(world: Scenario, n: int = 10_000, seed: int = 0) -> pd.DataFrame:
+    """Synthetic requests of a world: drawn from the contract that its real ones fulfil, with entities that it has."""
+    r = world.roles
+    columns = sorted({r.key, r.time}.union(*map(reads, world.definitions.values())))
+    real = world.requests[columns]
+    agreed = infer(real, features=[c for c in columns if c != r.key], key=r.key)
+    entities = {d.by for one in world.definitions.values() for d in reading(one)} & set(columns)
+    free = {c for c, rule in agreed.columns.items() if rule.kind == "text" and rule.values is None}
+    known = {c: sorted(real[c].dropna().unique().tolist()) for c in sorted(entities | free) if c != r.key}
+    zoned = {getattr(d, "zone_in", "") for d in world.definitions.values()} - {""}
+    zones = sorted({z for c in zoned for z in real[c].dropna().unique()})[:5]
+    return draw(agreed, n, seed, r.key, known, (real[r.time].min(), real[r.time].max()), zones or ("America/New_York",))

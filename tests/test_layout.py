@@ -72,8 +72,6 @@ MAY = {
     "databases": "files lazy names records",
     "locations": "databases engines files lazy records versioned",
     "event_tables": "engines locations records timeline",
-    "testing": "contract locations records",
-    "contract_command": "contract locations records testing",
     "joins": "engines lazy lazy_pairs pairs records",
     "progress": "",
     "threads": "progress records",
@@ -87,7 +85,6 @@ MAY = {
     "report": "blindspots history models page progress records results",
     "notebook": "models names page records report",
     "plan": "baseline_file history locations notebook records words",
-    "__main__": "baseline_command contract_command history notebook page plan records",
     "clues": "columns records",
     "bits": "clues records timeline",
     "chances": "clues timeline",
@@ -115,6 +112,15 @@ MAY = {
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
+    "compiled": "features records timeline",
+    "endpoints": "columns names records",
+    "online": "features records scope timeline",
+    "profiles": "contract records timeline",
+    "smallest": "clues columns features names records",
+    "two_paths": "checks contract endpoints features load locations memory names online pipeline policy policy_file profiles records results scenarios smallest",
+    "testing": "contract endpoints locations profiles records two_paths",
+    "contract_command": "contract locations records testing",
+    "__main__": "baseline_command contract_command history notebook page plan records",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 

@@ -1,0 +1,238 @@
+"""Both paths of a world agree, whatever is turned on one of them is found, shrunk to one row and named; in any language."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import skewkit as sk
+from skewkit.column_rules import ColumnRule
+from skewkit.contract import Contract
+from skewkit.endpoints import endpoint
+from skewkit.features import AsOf, Filled, LocalTime, Rate, knobs_of
+from skewkit.profiles import profiles
+from skewkit.testing import assert_parity
+from skewkit.two_paths import of_world, round_trip
+
+# -- both worlds
+
+FEW = 300
+
+
+@pytest.fixture(scope="module", params=["payments", "flights"])
+def world(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_both_paths_of_a_world_agree(world):
+    """A batch and one request at a time, every feature of synthetic requests with the edges that bite."""
+    found = round_trip(**of_world(world, FEW, False, {}, 0))
+    assert found.equal and found.result.verdict == "ok" and found.smallest == ()
+    assert {f.feature for f in found.result.findings if f.statistic == "differ"} == set(world.definitions)
+
+
+TURNED = {  # a knob on the online side, and the skews that are its name
+    "zone": ({"zone": "UTC"}, {"time_zone"}),
+    "lag": ({"lag": "6h"}, {"staleness"}),
+    "snapshot": ({"snapshot": "1D"}, {"staleness"}),
+    "window": ({"window": "7D"}, {"normalization_window"}),
+    "edge": ({"edge": "2h"}, {"late_events", "staleness"}),
+    "fill": ({"fill": "zero"}, {"missing_fill"}),
+    "unknown": ({"unknown": 0}, {"encoding", "missing_fill"}),
+    "counted": ({"counted": 2.0}, {"double_count", "unit_change"}),
+    "how": ({"how": "count"}, {"rate_definition", "normalization_window"}),
+    "per": ({"per": "rest"}, {"rate_definition"}),
+    "weight": ({"weight": 0.0}, {"rate_definition", "normalization_window"}),
+}
+WORLD = {"zone": "payments", "lag": "payments", "snapshot": "payments", "edge": "payments"}
+
+
+@pytest.mark.parametrize("knob", ["zone", "lag", "snapshot", "window", "fill", "unknown", "counted", "per", "weight"])
+def test_a_knob_that_is_turned_on_one_side_is_found_shrunk_and_named(knob, payments):
+    """Each knob of payments that a service can turn: features that have it differ and no others, one row shows it."""
+    turned, names = TURNED[knob]
+    found = round_trip(**of_world(payments, 1_000, False, turned, 0))
+    able = {f for f, d in payments.definitions.items() if knob in knobs_of(d)}
+    off = {f.feature for f in found.differing if f.statistic == "differ"}
+    assert off and off <= able
+    assert found.result.verdict == "breach" and found.smallest
+    assert all(s.offline != s.online and len(s.kept) <= 4 for s in found.smallest)
+    named = {fit.skew for fit in found.result.diagnosis.named}
+    assert named & names and named <= names
+
+
+def test_events_that_come_late_are_named(payments):
+    """With events fed when they came, counts by their own clock are what a stream makes of them."""
+    found = round_trip(**of_world(payments, 1_000, True, {}, 0))
+    assert "late_events" in {fit.skew for fit in found.result.diagnosis.named}
+
+
+# -- a team's own two functions
+
+AGREED = Contract(
+    {
+        "id": ColumnRule("integer", unique=True),
+        "asked": ColumnRule("time"),
+        "zone": ColumnRule("text", values=("Europe/Berlin", "Asia/Tokyo")),
+        "part": ColumnRule("integer", range=(0, 1_000), nulls=0.1),
+        "whole": ColumnRule("integer", range=(0, 1_000)),
+        "name": ColumnRule("text"),
+    }
+)
+
+
+def offline(rows):
+    """A local hour, a share, and the letters of a name, in pandas."""
+    hours = [t.tz_convert(z).hour for t, z in zip(rows["asked"], rows["zone"], strict=True)]
+    share = (rows["part"].astype(float) / rows["whole"].replace(0, np.nan)).astype(float)
+    return pd.DataFrame({"hour": hours, "share": share.to_numpy(), "letters": rows["name"].map(len).to_numpy()})
+
+
+def test_two_functions_that_agree_pass():
+    """Nothing is raised for a function and itself."""
+    assert_parity(offline, offline, AGREED, "id", n=200)
+
+
+def test_a_function_that_rounds_is_told_with_the_smallest_input():
+    """A share cut to two decimals: the error names the feature, the cause, and an input of two small numbers."""
+
+    def cut(rows):
+        return offline(rows).assign(share=lambda t: np.floor(t["share"] * 100) / 100)
+
+    with pytest.raises(AssertionError, match=r"share: differ.*(?s:.)*precision"):
+        assert_parity(offline, cut, AGREED, "id", n=1_000)
+    found = round_trip(offline, cut, profiles(AGREED, 1_000, key="id"), "id")
+    (one,) = found.smallest
+    assert set(one.kept) <= {"part", "whole"} and abs(one.input["part"]) <= 1_000
+    assert one.offline != one.online
+
+
+def test_half_a_table_is_no_answer():
+    """A path that loses rows is refused, with how many it gave."""
+    with pytest.raises(sk.SkewkitError, match="online was given 200 rows and returned 100"):
+        round_trip(offline, lambda rows: offline(rows[:100]), profiles(AGREED, 200, key="id"), "id")
+
+
+# -- services
+
+
+@pytest.fixture(scope="module")
+def service():
+    """A model server of FastAPI on this machine, by both protocols; the model `utc` reads clocks in UTC."""
+    fastapi, uvicorn = pytest.importorskip("fastapi"), pytest.importorskip("uvicorn")
+    app = fastapi.FastAPI()
+
+    def computed(rows, name):
+        rows = rows.assign(
+            asked=pd.to_datetime(rows["asked"], utc=True, format="ISO8601"), part=rows["part"].astype(float)
+        )
+        return offline(rows.assign(zone="UTC") if name == "utc" else rows)
+
+    @app.post("/v2/models/{name}/infer")
+    def infer(name: str, body: dict):
+        made = computed(pd.DataFrame({t["name"]: t["data"] for t in body["inputs"]}), name)
+        plain = made.astype(object).where(made.notna(), None)
+        return {
+            "outputs": [{"name": c, "shape": [len(made)], "datatype": "FP64", "data": plain[c].tolist()} for c in made]
+        }
+
+    @app.post("/invocations")
+    def invocations(body: dict):
+        sent = body["dataframe_split"]
+        made = computed(pd.DataFrame(sent["data"], columns=sent["columns"]), "scores")
+        return {"predictions": made.astype(object).where(made.notna(), None).to_dict("records")}
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until = time.monotonic() + 30
+    while not server.started and time.monotonic() < until:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.mark.parametrize("address", ["oip:{}/v2/models/scores", "mlflow:{}"])
+def test_a_server_that_agrees_passes(service, address):
+    """By the Open Inference Protocol and by MLflow's, over HTTP, with nulls and unicode."""
+    assert_parity(offline, address.format(service), AGREED, "id", n=1_500)
+
+
+def test_a_server_in_another_zone_is_named(service):
+    """A model behind HTTP that reads clocks in UTC."""
+    rows = profiles(AGREED, 500, key="id")
+    found = round_trip(offline, endpoint(f"oip:{service}/v2/models/utc"), rows, "id", time="asked")
+    assert [(f.skew, f.features) for f in found.result.diagnosis.fits] == [("time_zone", ("hour",))]
+    assert set(found.smallest[0].kept) <= {"asked", "zone"}
+
+
+def test_an_endpoint_that_is_not_there_says_so(service):
+    """An address of no kind, a port where nobody listens, and a path that is none."""
+    with pytest.raises(sk.SkewkitError, match="an address is like"):
+        endpoint("grpc-web:somewhere")
+    rows = profiles(AGREED, 10, key="id")
+    with pytest.raises(sk.SkewkitError, match="cannot be asked"):
+        endpoint("mlflow:http://127.0.0.1:9")(rows)
+    with pytest.raises(sk.SkewkitError, match="404"):
+        endpoint(f"oip:{service}/v3")(rows)
+
+
+@pytest.fixture(scope="module")
+def java():
+    """Starts the service in tests/Scores.java, which Java compiles as it runs it; gives its address."""
+    if shutil.which("java") is None:
+        pytest.fail(
+            "a Java of 11 or newer is needed, and there is none on this machine: apt-get install default-jdk-headless"
+        )
+    running = []
+
+    def start(*arguments):
+        running.append(
+            subprocess.Popen(
+                ["java", str(Path(__file__).with_name("Scores.java")), *arguments], stdout=subprocess.PIPE, text=True
+            )
+        )
+        return f"oip:http://127.0.0.1:{running[-1].stdout.readline().strip()}/v2/models/scores"
+
+    yield start
+    for one in running:
+        one.kill()
+        one.wait()
+
+
+def test_another_language_agrees_and_one_that_truncates_is_named(java):
+    """A service in Java that computes the same within 1e-5; and its rewrite that cuts shares and reads clocks in UTC."""
+    rows = profiles(AGREED, 2_000, key="id")
+    assert round_trip(offline, endpoint(java()), rows, "id", time="asked", tolerance=1e-5).equal
+    found = round_trip(offline, endpoint(java("truncates")), rows, "id", time="asked", tolerance=1e-5)
+    assert {(f.skew, f.features) for f in found.result.diagnosis.fits} == {
+        ("time_zone", ("hour",)),
+        ("precision", ("share",)),
+    }
+    assert {s.feature for s in found.smallest} == {"hour", "share"}
+
+
+def test_the_knobs_above_are_all_that_a_service_can_turn(payments):
+    """No knob of payments is left out that has a meaning online."""
+    every = set().union(*(knobs_of(d) for d in payments.definitions.values()))
+    names = {"table", "by", "value", "source", "part", "zone_in", "vocabulary", "fitted", "mean", "median"}
+    same = {
+        "ttl",
+        "horizon",
+        "clock",
+        "watermark",
+        "empty",
+        "prior",
+        "how",
+        "edge",
+    }  # with nothing late, or needing more than a row
+    assert every <= names | same | set(TURNED)
+    assert issubclass(AsOf, object) and {Filled, LocalTime, Rate} <= {type(d) for d in payments.definitions.values()}
