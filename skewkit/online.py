@@ -11,11 +11,9 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache, singledispatchmethod
 from heapq import heappop, heappush
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -35,11 +33,11 @@ from .features import (
     Rolling,
 )
 from .records import SkewkitError
+from .scalars import clock_part, instant, missing, number, wall_clock
 from .scope import coin
-from .timeline import NEVER, duration, nanoseconds, zone
+from .timeline import NEVER, duration, nanoseconds
 
 EVER = 1 << 62  # nanoseconds: longer than any window
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -115,7 +113,7 @@ class Online:
 
         One that lacks its time, or whose it is, is none. Raises SkewkitError where events do not come in order.
         """
-        known = _instant(event.get("known"))
+        known = instant(event.get("known"))
         if known == NEVER:
             return
         if known < self._now:
@@ -123,14 +121,14 @@ class Online:
                 f"an event of {table} known at {event['known']} came after a later one; feed them in the order they came"
             )
         self._now = known
-        one = Event(known, _instant(event.get("happened")), row, event)
+        one = Event(known, instant(event.get("happened")), row, event)
         for (name, by), series in self._series.items():
-            if name == table and (not by or not _null(event.get(by))):
+            if name == table and (not by or not missing(event.get(by))):
                 series[event[by] if by else None].append(one)
 
     def ask(self, request: Mapping[str, Any], time: Any) -> dict[str, Any]:
         """Every feature of one request as of ``time`` (with its zone, or nanoseconds since 1970 in UTC)."""
-        now = _instant(time)
+        now = instant(time)
         return {name: self._value(d, request, now) for name, d in self.definitions.items()}
 
     @singledispatchmethod
@@ -148,21 +146,21 @@ class Online:
 
     @_value.register
     def _(self, d: LocalTime, request, now):
-        wall = _wall(_instant(request[d.source]), d.zone or request[d.zone_in])
-        return _part(d.part, wall)
+        wall = wall_clock(instant(request[d.source]), d.zone or request[d.zone_in])
+        return clock_part(d.part, wall)
 
     @_value.register
     def _(self, d: DaysSince, request, now):
         newest = self._newest(d, request, now)
         at = NEVER if newest is None else newest.known if d.clock == "ingestion" else newest.happened
         z = d.zone or (request[d.zone_in] if d.zone_in else "UTC")
-        asked, then = (_wall(t, z) for t in (_instant(request[d.source]), at))
+        asked, then = (wall_clock(t, z) for t in (instant(request[d.source]), at))
         return math.nan if asked is None or then is None else float((asked.date() - then.date()).days)
 
     @_value.register
     def _(self, d: Latest, request, now):
         newest = self._newest(d, request, now)
-        return math.nan if newest is None else _number(newest.values[d.value])
+        return math.nan if newest is None else number(newest.values[d.value])
 
     @_value.register
     def _(self, d: Rolling, request, now):
@@ -179,16 +177,16 @@ class Online:
 
     @_value.register
     def _(self, d: Filled, request, now):
-        plain = _number(self._value(d.of, request, now))
+        plain = number(self._value(d.of, request, now))
         fill = {"zero": 0.0, "mean": d.mean, "median": d.median}.get(d.fill, d.fill)
         return float(fill) if math.isnan(plain) else plain
 
     @_value.register
     def _(self, d: Normalized, request, now):
         until = self._as_of(d, request, now)
-        plain = _number(self._value(d.of, request, until))
+        plain = number(self._value(d.of, request, until))
         if d.window == GLOBAL:  # fitted once: later requests see no more of it
-            until = min(until, _instant(pd.Timestamp(d.fitted)))
+            until = min(until, instant(pd.Timestamp(d.fitted)))
         _, mean, _, deviation = self._window(d, request, until, now)
         return (plain - mean) / (deviation or 1.0)
 
@@ -209,7 +207,7 @@ class Online:
 
     def _events(self, d, request):
         who = self._whose(d, request)
-        return [] if d.by and _null(who) else self._series[d.table, d.by].get(who, [])
+        return [] if d.by and missing(who) else self._series[d.table, d.by].get(who, [])
 
     def _newest(self, d, request, now):
         """The newest event that is known; None where there is none. A stream keeps what came last."""
@@ -232,7 +230,7 @@ class Online:
             return make(self._as_of(d, request, now))
         mark, who = (d, self._whose(d, request)), self._whose(d, request)
         filled, held = self._cached.get(mark, (NEVER, None))
-        if _null(who) and d.by:
+        if missing(who) and d.by:
             return make(self._as_of(d, request, now))
         if filled == NEVER or now - filled >= duration(d.ttl, "ttl"):
             self._cached[mark] = filled, held = now, make(self._as_of(d, request, now))
@@ -248,7 +246,7 @@ class Online:
             one = events[counter.seen]
             counter.seen += 1
             at = one.known if d.clock == "ingestion" else one.happened
-            value, weight = _number(one.values[d.value]), _weight(d, one.row)
+            value, weight = number(one.values[d.value]), _weight(d, one.row)
             if at > NEVER and math.isfinite(value) and weight and (d.clock == "ingestion" or one.known - at <= latest):
                 counter.add(value, weight)
                 heappush(counter.inside, (at, counter.seen, value, weight))
@@ -271,7 +269,7 @@ def fold(
     online, answers = Online(definitions), [None] * len(requests)
     for _, _, table, row, what in sorted(_stream(definitions, raw, requests, asked), key=lambda s: s[:2]):
         if table is None:
-            answers[row] = online.ask(what, _instant(what[asked]))
+            answers[row] = online.ask(what, instant(what[asked]))
         else:
             online.feed(table, what, row)
     made = (
@@ -325,53 +323,3 @@ def _weight(d, row):
     if d.counted == 1:
         return 1.0
     return math.floor(d.counted) + float(coin(np.array([row]), "counted")[0] < d.counted % 1)
-
-
-def _instant(value) -> int:
-    """A moment in nanoseconds since 1970 in UTC; of none NEVER."""
-    if isinstance(value, int):
-        return value
-    return NEVER if _null(value) else pd.Timestamp(value).as_unit("ns").value
-
-
-def _null(value) -> bool:
-    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
-
-
-def _number(value) -> float:
-    return math.nan if _null(value) else float(value)
-
-
-@cache
-def _clock(name):
-    zone(name)
-    if name[0] in "+-":
-        east = timedelta(hours=int(name[1:3]), minutes=int(name[4:6]))
-        return timezone(east if name[0] == "+" else -east)
-    return ZoneInfo(name)
-
-
-def _wall(moment: int, name) -> datetime | None:
-    """A wall clock; None where the moment or the zone is missing."""
-    if moment == NEVER or _null(name):
-        return None
-    return (EPOCH + timedelta(microseconds=moment // 1_000)).astimezone(_clock(name))
-
-
-def _part(name, wall):
-    """One part of a wall clock, as `timeline.part` calls them."""
-    if wall is None:
-        return pd.NaT if name == "date" else math.nan
-    day: date = wall.date()
-    parts = {
-        "hour": wall.hour,
-        "weekday": wall.weekday(),
-        "is_weekend": wall.weekday() // 5,
-        "day": day.day,
-        "dayofyear": day.timetuple().tm_yday,
-        "month": day.month,
-        "date": pd.Timestamp(day),
-    }
-    if name not in parts:
-        raise SkewkitError(f"{name!r} is no part of a local time; there are {', '.join(parts)}")
-    return parts[name]

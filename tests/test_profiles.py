@@ -46,7 +46,7 @@ def test_the_edges_are_there():
     assert {NEVER_SEEN, "Zürich", "Zu\u0308rich", ""} <= set(made["town"])
     assert set(made["shop"]) == {"a", "b"}
     wanted = pd.to_datetime(
-        ["2024-02-29", "2024-03-31 01:00", "2024-10-27 01:00", "2024-03-31 00:59:59.999999"], utc=True
+        ["2024-02-29", "2024-03-31 01:00", "2024-10-27 01:00", "2024-03-31 00:59:59.999999"], utc=True, format="ISO8601"
     )
     assert set(wanted) <= set(made["asked"])
 

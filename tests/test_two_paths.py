@@ -126,7 +126,9 @@ def test_half_a_table_is_no_answer():
 @pytest.fixture(scope="module")
 def service():
     """A model server of FastAPI on this machine, by both protocols; the model `utc` reads clocks in UTC."""
-    fastapi, uvicorn = pytest.importorskip("fastapi"), pytest.importorskip("uvicorn")
+    import fastapi
+    import uvicorn
+
     app = fastapi.FastAPI()
 
     def computed(rows, name):
