@@ -1,0 +1,370 @@
+"""What a service has logged, read again: as a table, with its labels, beside its replay, and whether it is enough of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from . import bounds
+from .columns import kind_of
+from .engines import Local
+from .feature_log import META, OWN, PURPOSE
+from .files import wider
+from .load import compare
+from .names import function
+from .policy import Policy
+from .policy_file import read_policy
+from .records import Case, Finding, SkewkitError, moment, needs
+from .results import Findings
+from .scenarios import NAMES, scenario
+from .scope import coin
+
+SHOWN = 5  # keys an error names, and gaps a report
+TESTS = 3  # statistics of `logged_share`
+
+
+@dataclass(frozen=True, eq=False)
+class Logged:
+    """A feature log: its rows, its files, and what each writer says of them.
+
+    ``files`` are what `compare` takes as well, where one type a column was logged. ``columns`` are the names of key, time,
+    prediction and join_key; ``mixed`` are columns of which several types were logged, kept as they were. ``unfinished``
+    counts files that a writer had begun when it ended. ``writers`` has a row a writer: ``files`` and ``rows`` that are
+    there, the ``durable`` number, how many numbers up to it are ``lost`` (neither there nor counted as failed) and the first
+    of their ``gaps``, and the requests ``asked``, ``dropped`` and ``failed``.
+    """
+
+    frame: pd.DataFrame
+    files: tuple[str, ...]
+    writers: pd.DataFrame
+    columns: Mapping[str, str]
+    entities: tuple[str, ...]
+    values: bool
+    share: float
+    seed: int
+    mixed: tuple[str, ...] = ()
+    unfinished: int = 0
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that are features."""
+        others = {*self.columns.values(), *self.entities, *OWN}
+        return tuple(c for c in self.frame if c not in others)
+
+    def __len__(self):
+        return len(self.frame)
+
+    def __repr__(self):
+        return f"<{len(self.frame):,} logged requests of {len(self.writers)} writers>"
+
+    def _repr_html_(self):
+        return f"<p>{len(self.frame):,} logged requests.</p>{self.writers.to_html(index=False, escape=True, na_rep='')}"
+
+
+def read_log(folder: str | Path, since: Any = None, until: Any = None) -> Logged:
+    """The log in a folder: the requests from ``since`` on and before ``until``, in the order in which they were logged.
+
+    What a writer had not finished is not read. A column of several types keeps each value as it was logged. Raises
+    SkewkitError where the folder holds no log, or logs whose columns are called otherwise.
+    """
+    folder, since, until = Path(folder), moment(since, "since"), moment(until, "until")
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        raise SkewkitError(
+            f"there is no segment of a log in {folder}; give the folder of a FeatureLog that has written"
+        )
+    tables = [_segment(p) for p in paths]
+    told = [json.loads(t.schema.metadata[META]) for t in tables]
+    alike = {json.dumps([t[n] for n in ("columns", "values", "share", "seed")]) for t in told}
+    if len(alike) > 1:
+        raise SkewkitError(f"{folder} holds logs of {len(alike)} kinds: {' and '.join(sorted(alike))}; keep them apart")
+    writers = _writers(folder, tables, told)
+    time = told[0]["columns"]["time"]
+    frame, mixed = _one([_between(t, time, since, until) for t in tables])
+    frame = frame.sort_values(["log_time", "log_writer", "log_sequence"], kind="stable", ignore_index=True)
+    return Logged(
+        frame,
+        tuple(map(str, paths)),
+        writers,
+        told[0]["columns"],
+        tuple(sorted({n for t in told for n in t["entities"]})),
+        told[0]["values"],
+        told[0]["share"],
+        told[0]["seed"],
+        mixed,
+        len(list(folder.glob(".*.aside"))),
+    )
+
+
+def _segment(path):
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError) as e:
+        raise SkewkitError(f"{path} cannot be read ({type(e).__name__}); was it written by a FeatureLog?") from None
+    if META not in (table.schema.metadata or {}):
+        raise SkewkitError(f"{path} is no segment of a FeatureLog; give a folder that holds nothing else")
+    return table
+
+
+def _between(table, time, since, until):
+    """The rows of a span of time, the end left out."""
+    keep = [
+        compare_(table[time], pa.scalar(t, table[time].type))
+        for t, compare_ in ((since, pc.greater_equal), (until, pc.less))
+        if t
+    ]
+    for chosen in keep[1:]:
+        keep[0] = pc.and_(keep[0], chosen)
+    return table.filter(keep[0]) if keep else table
+
+
+def _one(tables):
+    """All rows as a frame, and the columns that no one type holds; what a segment does not have is null."""
+    types: dict[str, pa.DataType | None] = {}
+    for table in tables:
+        for name, found in zip(table.schema.names, table.schema.types, strict=True):
+            held = types.get(name, found)
+            types[name] = held and wider(held, found)
+    mixed = tuple(n for n, t in types.items() if t is None or not _holds(tables, n, t))
+    fit = {n: t for n, t in types.items() if n not in mixed}
+    cast = [
+        pa.table({n: t[n].cast(k) if n in t.schema.names else pa.nulls(len(t), k) for n, k in fit.items()})
+        for t in tables
+    ]
+    frame = Local(ds.dataset(pa.concat_tables(cast))).frame()
+    for name in mixed:
+        values = [v for t in tables for v in (t[name].to_pylist() if name in t.schema.names else [None] * len(t))]
+        frame[name] = pd.Series(values, dtype=object)
+    return frame[list(types)], mixed
+
+
+def _holds(tables, name, kind):
+    """Whether a type holds a column's values unchanged: a float does not hold every whole number."""
+    try:
+        for table in tables:
+            if name in table.schema.names:
+                table[name].cast(kind)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _writers(folder, tables, told):
+    """A row a writer: what it says, and what is there."""
+    newest = {t["writer"]: t for t in sorted(told, key=lambda t: t["last"])}
+    rows = []
+    for writer, state in newest.items():
+        path = folder / f"{writer}.json"
+        state = json.loads(path.read_text("utf-8")) if path.exists() else state
+        own = [t for t, of in zip(tables, told, strict=True) if of["writer"] == writer]
+        there = np.unique(np.concatenate([t["log_sequence"].to_numpy() for t in own]))
+        gaps = _gaps(there, state["durable"])
+        lost = sum(b - a + 1 for a, b in gaps) - state["unwritten"]
+        rows.append(
+            {
+                "writer": writer,
+                "files": len(own),
+                "rows": sum(map(len, own)),
+                "durable": state["durable"],
+                "lost": max(0, lost),
+                "gaps": ", ".join(f"{a}-{b}" for a, b in gaps[:SHOWN]),
+                **{n: state[n] for n in ("asked", "dropped", "failed", "trouble", "closed")},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _gaps(there, durable):
+    """Which numbers from 1 to ``durable`` are not there: (first, last) of each run."""
+    edges = np.r_[0, there[there <= durable], durable + 1]
+    holes = np.flatnonzero(np.diff(edges) > 1)
+    return [(int(edges[i]) + 1, int(edges[i + 1]) - 1) for i in holes]
+
+
+# -- labels
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The logged requests with their labels; ``counts`` are of requests, but for ``repeated``, ``unknown`` and ``null_keys``.
+
+    labelled, late (the label came after the window: left out), waiting (the window is open yet), never (it is over, and
+    there is no label). Of the labels: repeated (once more the same), unknown (of no logged request), null_keys.
+    """
+
+    frame: pd.DataFrame
+    counts: Mapping[str, int]
+
+    def __repr__(self):
+        return f"<{', '.join(f'{n:,} {c}' for c, n in self.counts.items())}>"
+
+
+def join_labels(
+    log: Logged,
+    labels: pd.DataFrame,
+    on: str | None = None,
+    label: str = "label",
+    known: str | None = None,
+    within: str = "7D",
+    now: Any = None,
+) -> Labelled:
+    """Each logged request with its label: the one that bears its join key and was known ``within`` so long of the request.
+
+    ``on`` names the join key in both (the log's own when not given), ``label`` the label's column and ``known`` that of the
+    time since when it is known; without it no label is late. ``now`` is when this is asked (the newest time in both tables
+    when not given): a request whose window is still open then is waiting. Run it each night over the days whose window has
+    closed: the same rows come out again, and those that were waiting have their labels.
+
+    Raises SkewkitError, naming the keys, where one key has two different labels, and for columns or kinds that cannot join.
+    """
+    on, time = on or log.columns["join_key"], log.columns["time"]
+    needs(log.frame, [on], "join_labels")
+    needs(labels, [c for c in (on, label, known) if c], "join_labels")
+    if taken := [c for c in (label, known) if c in log.frame]:
+        raise SkewkitError(f"the log has a column {', '.join(map(repr, taken))} already; call the labels' otherwise")
+    kinds = [kind_of(t[on]) for t in (log.frame, labels)]
+    if len(set(kinds)) > 1 and log.frame[on].notna().any() and len(labels):
+        raise SkewkitError(
+            f"{on!r} is {kinds[0]} in the log and {kinds[1]} in the labels; write it as one kind in both"
+        )
+    if known and kind_of(labels[known]) != "time":
+        raise SkewkitError(f"{known!r} is {kind_of(labels[known])}; the time of a label is one with its zone")
+    keyed = labels[labels[on].notna()]
+    values = keyed.groupby(on)[label].nunique(dropna=False)
+    if len(apart := values[values > 1]):
+        shown = ", ".join(map(repr, apart.index[:SHOWN].tolist()))
+        raise SkewkitError(
+            f"{len(apart)} keys came with two different labels: {shown}{' and more' if len(apart) > SHOWN else ''}; "
+            f"give the label that holds for each"
+        )
+    first = (keyed.sort_values(known, kind="stable") if known else keyed).drop_duplicates(on).set_index(on)
+    at = pd.Index(first.index).get_indexer(log.frame[on])
+    there = (at >= 0) & log.frame[on].notna().to_numpy(bool)
+    frame, window = log.frame.copy(), pd.Timedelta(within)
+    for column in (c for c in (label, known) if c):
+        frame[column] = first[column].reindex(log.frame[on]).set_axis(frame.index) if len(first) else None
+    over = frame[time] + window
+    late = there & (frame[known] > over).to_numpy(bool) if known else np.zeros(len(frame), bool)
+    frame.loc[late, [c for c in (label, known) if c]] = None
+    asked = moment(now, "now") or max(
+        t for t in (frame[time].max(), keyed[known].max() if known else pd.NaT) if t is not pd.NaT
+    )
+    waiting = ~there & (over > asked).to_numpy(bool)
+    counts = {
+        "labelled": there & ~late,
+        "late": late,
+        "waiting": waiting,
+        "never": ~there & ~waiting,
+        "repeated": keyed.duplicated(on).to_numpy(),
+        "unknown": ~first.index.isin(log.frame[on].dropna()),
+        "null_keys": labels[on].isna().to_numpy(),
+    }
+    return Labelled(frame, {n: int(np.sum(v)) for n, v in counts.items()})
+
+
+# -- the same requests, recomputed
+
+
+def recompute_log(log: Logged, replay: Any, features=()) -> pd.DataFrame:
+    """The logged requests with their features as the training code computes them: the log's key, time, entities, features.
+
+    ``replay`` is a function, or its dotted name, of a frame of the requests; or a scenario, or its name. A log without
+    values becomes the table that it stands for.
+    """
+    world = _world(replay)
+    others = [log.columns["key"], log.columns["time"], *log.entities]
+    if world is not None:
+        made = world(_as_world(log, world).frame, tuple(features))
+        return pd.concat([log.frame[others], made.drop(columns=others, errors="ignore")], axis=1)
+    made = function(replay, "replay")(log.frame.copy())
+    if not isinstance(made, pd.DataFrame) or log.columns["key"] not in made:
+        raise SkewkitError(f"replay={replay} is to return a frame of features with the key {log.columns['key']!r}")
+    return made
+
+
+def replay_log(log: Logged, replay: Any, training: Any = None, **given: Any) -> Case:
+    """A case of what was logged (served) beside the same requests recomputed (replayed), for `examine`.
+
+    ``replay`` is as in `recompute_log`; a scenario gives its training table, its model and its roles too. Without
+    ``training`` the replayed table stands for it, so that no drift is seen. What else is given goes to `compare`.
+    """
+    if not log.values:
+        raise SkewkitError("this log holds no values to compare (values=False); recompute_log gives its features")
+    world = _world(replay)
+    if world is None:
+        replayed = recompute_log(log, replay)
+        roles = {n: log.columns[n] for n in ("key", "time")}
+        roles["features"] = [f for f in log.features if f in replayed]
+        served, table = log.frame, replayed if training is None else training
+        return compare(table, served, replayed, **{**roles, **given})
+    mine = _as_world(log, world)
+    roles = {n: getattr(world.roles, n) for n in ("key", "entity", "time", "label", "prediction")}
+    roles = {n: c for n, c in roles.items() if c in mine.frame or n in ("label", "prediction")}
+    segments = [s for s in world.roles.segments if s in mine.frame]
+    roles |= {"segments": segments, "features": list(world.roles.features), "model": world.score, "task": world.task}
+    replayed = recompute_log(mine, world)
+    case = compare(world.tables[0] if training is None else training, mine.frame, replayed, **{**roles, **given})
+    return replace(case, replay=world)
+
+
+def _world(replay):
+    if isinstance(replay, str) and replay in NAMES:
+        return scenario(replay)
+    return replay if hasattr(replay, "roles") and hasattr(replay, "tables") else None
+
+
+def _as_world(log, world):
+    """The log with its columns called as a scenario's."""
+    names = {log.columns[n]: getattr(world.roles, n) for n in ("key", "time", "prediction")}
+    return replace(
+        log,
+        frame=log.frame.rename(columns=names),
+        columns={**log.columns, **{n: names[log.columns[n]] for n in ("key", "time", "prediction")}},
+    )
+
+
+# -- is it enough?
+
+
+def logged_share(log: Logged, requests: int | pd.Series | pd.Index, policy: Policy | None = None) -> Findings:
+    """Whether enough of the requests was logged: findings judged by the policy (`logging.*`), with what chance allows.
+
+    ``requests`` is how many there were in the log's span of time, or the key of each. unlogged: the share of them that was
+    not logged. Given the keys also lost: the share of those that their hash had chosen and that are not in the log; and
+    strange: the share of the log's rows whose key is none of theirs.
+    """
+    policy = policy or read_policy()
+    level = policy.alpha / (policy.looks * TESTS)
+    keys = log.frame[log.columns["key"]]
+    if isinstance(requests, (bool, float, str)):
+        raise SkewkitError(f"requests={requests!r} was given; it is how many there were, or the key of each")
+    n = int(requests) if isinstance(requests, (int, np.integer)) else len(requests)
+    if n < 1 or n < keys.nunique():
+        raise SkewkitError(f"{n:,} requests were given, and the log has {keys.nunique():,}; give all of the log's span")
+    counted = {"unlogged": (n - keys.nunique(), n, "share of requests")}
+    if not isinstance(requests, (int, np.integer)):
+        asked = pd.Series(requests).reset_index(drop=True)
+        chosen = asked[coin(asked, PURPOSE, log.seed) < log.share]
+        counted["unlogged"] = (n - int(asked.isin(keys).sum()), n, "share of requests")
+        counted["lost"] = (int((~chosen.isin(keys)).sum()), len(chosen), "share of chosen requests")
+        counted["strange"] = (int((~keys.isin(asked)).sum()), len(keys), "share of rows")
+    found = (_finding(name, *counts, level) for name, counts in counted.items() if counts[1])
+    return Findings(policy.judge(f) for f in found)
+
+
+def _finding(statistic, k, n, unit, level):
+    return Finding(
+        *("logging", "skew", None, statistic, k / n, unit, n),
+        *bounds.share_bounds(k, n, level),
+        grown=lambda times: bounds.share_bounds(k * times, n * times, level),
+    )
