@@ -90,7 +90,7 @@ class FeatureLog:
         named = (key, time, prediction, join_key)
         if len({*named, *OWN}) < len(named) + len(OWN):
             raise SkewkitError(f"columns {', '.join(named)} were asked; each once, and none called {', '.join(OWN)}")
-        self.folder, self.share, self.seed, self.values = Path(folder), share, seed, values
+        self.folder, self.share, self.seed, self.values = Path(folder), float(share), int(seed), values
         self.columns = {"key": key, "time": time, "prediction": prediction, "join_key": join_key}
         self.definitions, self.model = str(definitions), str(model)
         self.rows, self.seconds, self.queue = rows, seconds, queue
@@ -112,6 +112,7 @@ class FeatureLog:
         self._entities: set[str] = set()
         self._published: dict[str, Any] = {}
         self._oldest = time.monotonic()  # since when the open segment has waited
+        self._rested = 0.0  # until when nothing is tried again, after a segment could not be written
         self._closed, self._asked_to_flush = False, 0
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -223,24 +224,32 @@ class FeatureLog:
 
     def _work(self):
         """Until it is closed: what waits becomes columns, and now and then a segment."""
-        rested = 0.0  # until when nothing is tried again, after a segment could not be written
         while True:
             self._wake.wait(TICK)
-            with self._lock:
-                closing, flushing = self._closed, self._asked_to_flush > self.durable
-                self._wake.clear()
-            now = time.monotonic()
-            if now < rested and not closing:  # a full disk: what comes waits in the queue, which has an end
-                continue
-            self._place_waiting()
-            if closing or flushing or self._due(now):
-                written = self._rotate()
-                rested = 0.0 if written else now + RETRY
-                self._oldest = now
-            if closing and not (written and self._waiting):
-                if lost := self._held + len(self._waiting):
-                    self._count_failed(lost, SkewkitError("closed while nothing could be written"), lost)
-                return
+            try:
+                if self._turn():
+                    return
+            except Exception as e:  # such as want of memory: what comes waits in the queue, which has an end
+                self._count_failed(0, e)
+
+    def _turn(self):
+        """One look at what waits; whether it was the last."""
+        with self._lock:
+            closing, flushing = self._closed, self._asked_to_flush > self.durable
+            self._wake.clear()
+        now = time.monotonic()
+        if now < self._rested and not closing:
+            return False
+        self._place_waiting()
+        if written := closing or flushing or self._due(now):
+            written = self._rotate()
+            self._rested = 0.0 if written else now + RETRY
+            self._oldest = now
+        if not closing or (written and self._waiting):
+            return False
+        if lost := self._held + len(self._waiting):
+            self._count_failed(lost, SkewkitError("closed while nothing could be written"), lost)
+        return True
 
     @property
     def _held(self):
@@ -304,8 +313,9 @@ class FeatureLog:
         else:
             made["log_features"] = pa.array(features, pa.list_(pa.string()))
         _add(made, entities)
+        table = pa.table(made)
         self._entities.update(*entities)
-        return pa.table(made)
+        return table
 
     def _rotate(self):
         """Every draft as a segment, and then the number up to which all is durable; whether that could be done."""

@@ -49,17 +49,12 @@ class Logged:
     writers: pd.DataFrame
     columns: Mapping[str, str]
     entities: tuple[str, ...]
+    features: tuple[str, ...]
     values: bool
     share: float
     seed: int
     mixed: tuple[str, ...] = ()
     unfinished: int = 0
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The columns that are features."""
-        others = {*self.columns.values(), *self.entities, *OWN}
-        return tuple(c for c in self.frame if c not in others)
 
     def __len__(self):
         return len(self.frame)
@@ -88,21 +83,20 @@ def read_log(folder: str | Path, since: Any = None, until: Any = None) -> Logged
     alike = {json.dumps([t[n] for n in ("columns", "values", "share", "seed")]) for t in told}
     if len(alike) > 1:
         raise SkewkitError(f"{folder} holds logs of {len(alike)} kinds: {' and '.join(sorted(alike))}; keep them apart")
-    writers = _writers(folder, tables, told)
-    time = told[0]["columns"]["time"]
-    frame, mixed = _one([_between(t, time, since, until) for t in tables])
+    columns, entities = told[0]["columns"], sorted({n for t in told for n in t["entities"]})
+    frame, mixed = _one([_between(t, columns["time"], since, until) for t in tables])
     frame = frame.sort_values(["log_time", "log_writer", "log_sequence"], kind="stable", ignore_index=True)
+    others = {*columns.values(), *entities, *OWN}
     return Logged(
-        frame,
-        tuple(map(str, paths)),
-        writers,
-        told[0]["columns"],
-        tuple(sorted({n for t in told for n in t["entities"]})),
-        told[0]["values"],
-        told[0]["share"],
-        told[0]["seed"],
-        mixed,
-        len(list(folder.glob(".*.aside"))),
+        frame=frame,
+        files=tuple(map(str, paths)),
+        writers=_writers(folder, tables, told),
+        columns=columns,
+        entities=tuple(entities),
+        features=tuple(c for c in frame if c not in others),
+        mixed=mixed,
+        unfinished=len(list(folder.glob(".*.aside"))),
+        **{n: told[0][n] for n in ("values", "share", "seed")},
     )
 
 
@@ -118,14 +112,11 @@ def _segment(path):
 
 def _between(table, time, since, until):
     """The rows of a span of time, the end left out."""
-    keep = [
-        compare_(table[time], pa.scalar(t, table[time].type))
-        for t, compare_ in ((since, pc.greater_equal), (until, pc.less))
-        if t
-    ]
-    for chosen in keep[1:]:
-        keep[0] = pc.and_(keep[0], chosen)
-    return table.filter(keep[0]) if keep else table
+    times = table[time]
+    for bound, within in ((since, pc.greater_equal), (until, pc.less)):
+        if bound is not None:
+            table = table.filter(within(table[time], pa.scalar(bound, times.type)))
+    return table
 
 
 def _one(tables):
@@ -196,14 +187,19 @@ def _gaps(there, durable):
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """The logged requests with their labels; ``counts`` are of requests, but for ``repeated``, ``unknown`` and ``null_keys``.
+    """The ``log`` with its labels beside it; ``counts`` are of requests, but for ``repeated``, ``unknown`` and ``null_keys``.
 
     labelled, late (the label came after the window: left out), waiting (the window is open yet), never (it is over, and
     there is no label). Of the labels: repeated (once more the same), unknown (of no logged request), null_keys.
     """
 
-    frame: pd.DataFrame
+    log: Logged
     counts: Mapping[str, int]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The logged requests, a row each, with the label and, where given, when it was known."""
+        return self.log.frame
 
     def __repr__(self):
         return f"<{', '.join(f'{n:,} {c}' for c, n in self.counts.items())}>"
@@ -247,29 +243,25 @@ def join_labels(
             f"{len(apart)} keys came with two different labels: {shown}{' and more' if len(apart) > SHOWN else ''}; "
             f"give the label that holds for each"
         )
-    first = (keyed.sort_values(known, kind="stable") if known else keyed).drop_duplicates(on).set_index(on)
-    at = pd.Index(first.index).get_indexer(log.frame[on])
-    there = (at >= 0) & log.frame[on].notna().to_numpy(bool)
-    frame, window = log.frame.copy(), pd.Timedelta(within)
-    for column in (c for c in (label, known) if c):
-        frame[column] = first[column].reindex(log.frame[on]).set_axis(frame.index) if len(first) else None
-    over = frame[time] + window
-    late = there & (frame[known] > over).to_numpy(bool) if known else np.zeros(len(frame), bool)
-    frame.loc[late, [c for c in (label, known) if c]] = None
-    asked = moment(now, "now") or max(
-        t for t in (frame[time].max(), keyed[known].max() if known else pd.NaT) if t is not pd.NaT
-    )
-    waiting = ~there & (over > asked).to_numpy(bool)
+    first = (keyed.sort_values(known, kind="stable") if known else keyed).drop_duplicates(on, ignore_index=True)
+    there = log.frame[on].notna().to_numpy(bool)
+    at = np.where(there, pd.Index(first[on].astype(object)).get_indexer(log.frame[on].astype(object)), -1)
+    frame, there, over = log.frame.copy(), at >= 0, log.frame[time] + pd.Timedelta(within)
+    given = {c: first[c].reindex(at).set_axis(frame.index) for c in (label, known) if c}
+    late = there & (given[known] > over).to_numpy(bool) if known else np.zeros(len(frame), bool)
+    frame = frame.assign(**{c: values.mask(late) for c, values in given.items()})
+    newest = pd.Series([frame[time].max(), keyed[known].max() if known else pd.NaT]).max()
+    waiting = ~there & (over > (moment(now, "now") or newest)).to_numpy(bool)
     counts = {
         "labelled": there & ~late,
         "late": late,
         "waiting": waiting,
         "never": ~there & ~waiting,
         "repeated": keyed.duplicated(on).to_numpy(),
-        "unknown": ~first.index.isin(log.frame[on].dropna()),
+        "unknown": ~np.isin(np.arange(len(first)), at),
         "null_keys": labels[on].isna().to_numpy(),
     }
-    return Labelled(frame, {n: int(np.sum(v)) for n, v in counts.items()})
+    return Labelled(replace(log, frame=frame), {n: int(np.sum(v)) for n, v in counts.items()})
 
 
 # -- the same requests, recomputed
@@ -325,12 +317,9 @@ def _world(replay):
 
 def _as_world(log, world):
     """The log with its columns called as a scenario's."""
-    names = {log.columns[n]: getattr(world.roles, n) for n in ("key", "time", "prediction")}
-    return replace(
-        log,
-        frame=log.frame.rename(columns=names),
-        columns={**log.columns, **{n: names[log.columns[n]] for n in ("key", "time", "prediction")}},
-    )
+    columns = {**log.columns, **{n: getattr(world.roles, n) for n in ("key", "time", "prediction")}}
+    names = {log.columns[n]: called for n, called in columns.items()}
+    return replace(log, frame=log.frame.rename(columns=names), columns=columns)
 
 
 # -- is it enough?
