@@ -14,7 +14,7 @@ The path, one module a step:
                       bits.py, search.py takes the shortest; unpaired.py does with training and served alone
     report.py         result.json, and the page made from it
 
-feature_log.py is for the service: it logs what is served; logged.py reads that, joins its labels and replays it.
+feature_log.py is for the service: it logs what is served. logged.py reads that and replays it, labels.py joins its labels.
 pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
 """
 
@@ -42,7 +42,7 @@ _HOME = {
     "fingerprint": "hashing",
     "impact": "pipeline",
     "inject": "injection",
-    "join_labels": "logged",
+    "join_labels": "labels",
     "logged_share": "logged",
     "look_up": "time_travel",
     "own": "load",

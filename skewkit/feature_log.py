@@ -13,21 +13,19 @@ import secrets
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .columns import arrow_kind
-from .files import wider
+from .durable import named, put, synced
+from .log_columns import OWN, Drafts
 from .records import SkewkitError
 from .scope import coin_of
 
@@ -37,14 +35,6 @@ SLICE = 32  # rows made into columns at once; between two slices, requests have 
 REST = 0.0002  # seconds
 RETRY = 1.0  # seconds after a segment could not be written
 DRAFTS = 8  # tables of other types that are begun at once, at most
-OWN = (
-    "log_sequence",
-    "log_time",
-    "log_writer",
-    "log_definitions",
-    "log_model",
-    "log_features",
-)  # columns of the log's own
 META = b"skewkit_log"  # under which a segment's metadata lies in its schema
 CONTAINERS = (list, dict, set, bytearray, np.ndarray)
 
@@ -107,9 +97,8 @@ class FeatureLog:
         self.durable = 0  # every row up to this number is on the disk, or was counted as failed
         self._asked = self._taken = self._placed = self._dropped = self._failed = self._unwritten = 0
         self._trouble: str | None = None
-        self._waiting: list[tuple] = []
-        self._drafts: list[_Draft] = []
-        self._entities: set[str] = set()
+        self._waiting: deque[tuple] = deque()
+        self._drafts = Drafts(self.columns, self.values)
         self._published: dict[str, Any] = {}
         self._oldest = time.monotonic()  # since when the open segment has waited
         self._rested = 0.0  # until when nothing is tried again, after a segment could not be written
@@ -162,15 +151,15 @@ class FeatureLog:
                 thread = threading.Thread(target=self._work, name="skewkit-log", daemon=True)
                 thread.start()
                 self._thread = thread
-            self._taken += 1
-            self._waiting.append((self._taken, *row))
-            return self._taken
+            number = self._taken = self._taken + 1
+            self._waiting.append((number, *row))
+            return number
 
     def _count_failed(self, rows, error, numbered=0):
         with self._lock:
             self._failed += rows
             self._unwritten += numbered
-            self._trouble = f"{type(error).__name__}: {error}" if isinstance(error, SkewkitError) else _named(error)
+            self._trouble = f"{type(error).__name__}: {error}" if isinstance(error, SkewkitError) else named(error)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -187,7 +176,7 @@ class FeatureLog:
             **about,
             "values": self.values,
             "columns": dict(self.columns),
-            "entities": sorted(self._entities),
+            "entities": sorted(self._drafts.entities),
         }
 
     def flush(self, timeout: float = 30.0) -> bool:
@@ -247,90 +236,42 @@ class FeatureLog:
             self._oldest = now
         if not closing or (written and self._waiting):
             return False
-        if lost := self._held + len(self._waiting):
+        if lost := self._drafts.rows + len(self._waiting):
             self._count_failed(lost, SkewkitError("closed while nothing could be written"), lost)
         return True
 
-    @property
-    def _held(self):
-        return sum(d.rows for d in self._drafts)
-
-    @property
     def _full(self):
-        return self._held >= self.rows or len(self._drafts) > DRAFTS
+        return self._drafts.rows >= self.rows or len(self._drafts.begun) > DRAFTS
 
     def _due(self, now):
-        return self._full or now - self._oldest >= self.seconds
+        return self._full() or now - self._oldest >= self.seconds
 
     def _place_waiting(self):
         """What waits, as columns in the drafts, a slice at a time; no more than a segment's rows."""
-        while not self._full:
+        while not self._full():
             with self._lock:
-                rows, self._waiting = self._waiting[:SLICE], self._waiting[SLICE:]
+                rows = [self._waiting.popleft() for _ in range(min(SLICE, len(self._waiting)))]
             if not rows:
                 return
-            self._place(rows)
+            for error in self._drafts.place(rows):
+                self._count_failed(1, error, 1)
             self._placed = rows[-1][0]
             time.sleep(REST)
-
-    def _place(self, rows):
-        """Rows into the draft whose types they go with, or a new one; a row that goes into none has failed."""
-        try:
-            self._draft(self._table(rows))
-        except Exception as e:  # of one of them
-            if len(rows) == 1:
-                return self._count_failed(1, e, 1)
-            alike = [list(part) for _, part in groupby(sorted(rows, key=_types), _types)]
-            half = len(rows) // 2
-            for part in alike if len(alike) > 1 else (rows[:half], rows[half:]):
-                self._place(part)
-
-    def _draft(self, piece):
-        draft = next((d for d in self._drafts if d.add(piece)), None)
-        if draft is None:
-            draft = _Draft()
-            draft.add(piece)
-        elif draft is self._drafts[0]:
-            return
-        # those that come next are probably like these
-        self._drafts = [draft, *(d for d in self._drafts if d is not draft)]
-
-    def _table(self, rows):
-        numbers, logged, keys, asked, predictions, joins, entities, features = zip(*rows, strict=True)
-        if any(t is not None and t.tzinfo is None for t in asked):
-            raise SkewkitError("a request's time without a zone")
-        times = [n if t is None else _instant(t) for t, n in zip(asked, logged, strict=True)]
-        made = {
-            self.columns["key"]: _array(keys),
-            self.columns["time"]: _utc(times),
-            self.columns["join_key"]: _array(joins),
-            "log_sequence": pa.array(numbers, pa.int64()),
-            "log_time": _utc(logged),
-        }
-        if self.values:
-            made[self.columns["prediction"]] = _array(predictions)
-            _add(made, features)
-        else:
-            made["log_features"] = pa.array(features, pa.list_(pa.string()))
-        _add(made, entities)
-        table = pa.table(made)
-        self._entities.update(*entities)
-        return table
 
     def _rotate(self):
         """Every draft as a segment, and then the number up to which all is durable; whether that could be done."""
         upto = self._placed
         try:
-            while self._drafts:
-                draft = self._drafts[-1]
+            while self._drafts.begun:
+                draft = self._drafts.begun[-1]
                 try:
                     self._write(draft)
                 except OSError:
                     raise
                 except Exception as e:  # it would stop those after it
                     self._count_failed(draft.rows, e, draft.rows)
-                self._drafts.pop()
-            _fsync(self.folder)
+                self._drafts.begun.pop()
+            synced(self.folder)
         except OSError as e:
             self._count_failed(0, e)  # not yet: it is tried again
             return False
@@ -344,7 +285,7 @@ class FeatureLog:
         told = {**self.state, "first": ends["min"], "last": ends["max"], "rows": len(table)}
         table = table.replace_schema_metadata({META: json.dumps(told)})
         path = self.folder / f"{self.writer}-{told['first']:012d}.parquet"
-        _placed(path, lambda aside: pq.write_table(table, aside))
+        put(path, lambda aside: pq.write_table(table, aside))
 
     def _publish(self, upto=None):
         """The state, in the folder: after the segments are durable, for it says that they are."""
@@ -352,124 +293,14 @@ class FeatureLog:
         if state != self._published:
             try:
                 text = json.dumps(state, indent=1) + "\n"
-                _placed(self.folder / f"{self.writer}.json", lambda aside: aside.write_text(text, "utf-8"))
-                _fsync(self.folder)
+                put(self.folder / f"{self.writer}.json", lambda aside: aside.write_text(text, "utf-8"))
+                synced(self.folder)
             except OSError as e:
                 self._count_failed(0, e)
                 return False
             self._published = state
         self.durable = state["durable"]
         return True
-
-
-@dataclass
-class _Draft:
-    """A segment that is begun: pieces of one type a column."""
-
-    pieces: list[pa.Table] = field(default_factory=list)
-    types: dict[str, pa.DataType] = field(default_factory=dict)
-    rows: int = 0
-
-    def add(self, piece: pa.Table) -> bool:
-        """Whether a piece's types go with these, or both with wider ones that change no value; if so it is taken."""
-        wide = {n: wider(self.types.get(n, t), t) for n, t in zip(piece.schema.names, piece.schema.types, strict=True)}
-        if None in wide.values():
-            return False
-        types = {**self.types, **wide}
-        try:
-            piece = _cast(piece, types)
-            if any(types[n] != t for n, t in self.types.items()):
-                self.pieces = [_cast(p, types) for p in self.pieces]
-        except pa.ArrowException:  # whole numbers that no float holds
-            return False
-        self.pieces.append(piece)
-        self.types, self.rows = types, self.rows + len(piece)
-        return True
-
-
-def _cast(piece, types):
-    wanted = [types[n] for n in piece.schema.names]
-    return (
-        piece
-        if piece.schema.types == wanted
-        else piece.cast(pa.schema(list(zip(piece.schema.names, wanted, strict=True))))
-    )
-
-
-def _instant(time):
-    return pd.Timestamp(time).as_unit("ns").value
-
-
-def _utc(nanoseconds):
-    return pa.array(nanoseconds, pa.int64()).cast(pa.timestamp("ns", "UTC"))
-
-
-def _add(made, rows):
-    """The columns of some mappings, a row each; what a row does not have is null."""
-    for name in dict.fromkeys(n for row in rows for n in row):
-        if name in made or name in OWN:
-            raise SkewkitError(f"a feature called {name!r}, as a column of the log is")
-        made[name] = _array([row.get(name) for row in rows])
-
-
-def _array(values):
-    """Values as Arrow's, none of them changed: what Arrow would take for one type, and is two, is refused."""
-    kinds = {type(v) for v in values} - {type(None)}
-    if kinds & {type(pd.NaT), type(pd.NA)}:
-        return _array([None if v is pd.NaT or v is pd.NA else v for v in values])
-    naive = {v.tzinfo is None for v in values if isinstance(v, datetime)}
-    if len(naive) > 1 or (len(kinds) > 1 and not all(map(_number, kinds))):
-        raise TypeError(f"{', '.join(sorted(k.__name__ for k in kinds))} in one column")
-    if kinds == {pd.Timestamp}:  # of which Arrow would keep microseconds
-        return pa.array(pd.Series(values, dtype="datetime64[ns]" if naive == {True} else "datetime64[ns, UTC]"))
-    made = pa.array(values)
-    held = made.type.value_type if pa.types.is_list(made.type) else made.type
-    if arrow_kind(held) == "other" and not pa.types.is_binary(held):
-        raise TypeError(f"{held}, which is no number, text, boolean or time")
-    return made
-
-
-def _number(kind):
-    return issubclass(kind, (int, float, np.integer, np.floating)) and not issubclass(kind, bool)
-
-
-def _types(row):
-    """What types a row's values have, to put rows together that go into one table."""
-    features = row[-1] if isinstance(row[-1], dict) else {}
-    named = {**features, **row[-2], "": row[2], " ": row[4], "  ": row[5]}
-    return sorted(
-        (str(n), type(v).__name__, str(getattr(v, "tzinfo", None) is None)) for n, v in named.items() if v is not None
-    )
-
-
-def _named(error):
-    """An error without its text, which may show the data."""
-    return (
-        f"{type(error).__name__}: {os.strerror(error.errno)}" if getattr(error, "errno", None) else type(error).__name__
-    )
-
-
-def _placed(path, write):
-    """A file written aside, on the disk, and then renamed into place: nobody reads half of it, whatever ends this."""
-    aside = path.with_name(f".{path.name}.aside")
-    try:
-        write(aside)
-        _fsync(aside)
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)  # the room of a full disk
-        raise
-
-
-def _fsync(path):
-    """A file's bytes, or a folder's names, on the disk."""
-    if path.is_dir() and os.name != "posix":
-        return
-    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 _LOGS: weakref.WeakSet[FeatureLog] = weakref.WeakSet()

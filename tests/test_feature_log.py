@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit import feature_log
+from skewkit import durable, feature_log
 from skewkit.records import SkewkitError
 from skewkit.scope import coin, coin_of
 
@@ -234,12 +234,12 @@ def test_a_full_queue_drops_and_counts_and_does_not_wait(tmp_path, monkeypatch):
     """While the disk hangs, a queue of ten takes ten more; once it goes on, those are there and the others were counted."""
     hangs, begun = threading.Event(), threading.Event()
 
-    def slow(path, real=feature_log._fsync):
+    def slow(path, real=durable.synced):
         begun.set()
         assert hangs.wait(60)
         real(path)
 
-    monkeypatch.setattr(feature_log, "_fsync", slow)
+    monkeypatch.setattr(durable, "synced", slow)
     log = sk.FeatureLog(tmp_path, share=1.0, queue=10, rows=1)
     assert log({"x": 0}, key=0) == 1
     assert begun.wait(60)
@@ -335,7 +335,7 @@ def test_a_parameter_that_cannot_be_is_refused_at_once(given, tmp_path):
 def test_the_number_is_published_after_the_rows_are_on_the_disk(tmp_path, monkeypatch):
     """In this order: the segment's bytes, its name, the folder; then the same of the number; and only then `durable`."""
     steps = []
-    fsync, replace = feature_log._fsync, os.replace
+    fsync, replace = durable.synced, os.replace
 
     def synced(path):
         steps.append(("fsync", path.name if path != tmp_path else "folder", log.durable))
@@ -346,8 +346,9 @@ def test_the_number_is_published_after_the_rows_are_on_the_disk(tmp_path, monkey
         replace(aside, path)
 
     log = sk.FeatureLog(tmp_path, share=1.0)
-    monkeypatch.setattr(feature_log, "_fsync", synced)
-    monkeypatch.setattr(feature_log.os, "replace", renamed)
+    for module in (durable, feature_log):
+        monkeypatch.setattr(module, "synced", synced)
+    monkeypatch.setattr(durable.os, "replace", renamed)
     log({"x": 1}, key=1)
     assert log.flush() and log.durable == 1
     rows, state = f"{log.writer}-000000000001.parquet", f"{log.writer}.json"

@@ -64,7 +64,7 @@ def killed(folder: Path, seed: int) -> dict[str, int]:
     ``wrong`` counts rows up to the published number that are not there, or not as they were logged.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([MODULE])  # so that each child begins at once
+    context.set_forkserver_preload([MODULE])  # imported once, so that each child begins at once
     hears, tells = context.Pipe(duplex=False)
     child = context.Process(target=import_module(MODULE).serve, args=(str(folder), tells, seed), daemon=True)
     child.start()
@@ -137,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    import_module(MODULE).main()  # by its name, so that the children find what they are to do
