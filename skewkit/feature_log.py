@@ -25,13 +25,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .durable import named, put, synced
-from .log_columns import OWN, Drafts
+from .log_columns import OWN, Drafts, joined
 from .records import SkewkitError
 from .scope import coin_of
 
 PURPOSE = "log"  # of the hash that chooses requests: see `scope.coin`
 TICK = 0.05  # seconds between two looks at what waits
-SLICE = 32  # rows made into columns at once; between two slices, requests have their turn
+SLICE = 64  # rows made into columns at once; between two slices, requests have their turn
 REST = 0.0002  # seconds
 RETRY = 1.0  # seconds after a segment could not be written
 DRAFTS = 8  # tables of other types that are begun at once, at most
@@ -248,11 +248,11 @@ class FeatureLog:
 
     def _place_waiting(self):
         """What waits, as columns in the drafts, a slice at a time; no more than a segment's rows."""
-        while not self._full():
-            with self._lock:
-                rows = [self._waiting.popleft() for _ in range(min(SLICE, len(self._waiting)))]
-            if not rows:
-                return
+        with self._lock:
+            wait = len(self._waiting)  # no more than these: what comes meanwhile makes a fuller slice later
+        while wait > 0 and not self._full():
+            rows = [self._waiting.popleft() for _ in range(min(SLICE, wait))]
+            wait -= len(rows)
             for error in self._drafts.place(rows):
                 self._count_failed(1, error, 1)
             self._placed = rows[-1][0]
@@ -278,7 +278,7 @@ class FeatureLog:
         return self._publish(upto)
 
     def _write(self, draft):
-        table = pa.concat_tables(draft.pieces, promote_options="default")
+        table = joined(draft.pieces)
         for name in ("writer", "definitions", "model"):
             table = table.append_column(f"log_{name}", pa.repeat(pa.scalar(getattr(self, name)), len(table)))
         ends = pc.min_max(table["log_sequence"]).as_py()

@@ -15,6 +15,9 @@ from .files import wider
 from .records import SkewkitError
 
 OWN = ("log_sequence", "log_time", "log_writer", "log_definitions", "log_model", "log_features")  # the log's own
+LOOSE = (
+    32  # pieces that are put together as soon as they are so many: to free thousands at once would take requests' time
+)
 
 
 class Drafts:
@@ -80,11 +83,12 @@ class Drafts:
 
 @dataclass
 class Draft:
-    """A segment that is begun: pieces of one type a column."""
+    """A segment that is begun: pieces of one type a column, the last of which are ``loose``."""
 
     pieces: list[pa.Table] = field(default_factory=list)
     types: dict[str, pa.DataType] = field(default_factory=dict)
     rows: int = 0
+    loose: int = 0
 
     def add(self, piece: pa.Table) -> bool:
         """Whether a piece's types go with these, or both with wider ones that change no value; if so it is taken."""
@@ -99,8 +103,16 @@ class Draft:
         except pa.ArrowException:  # whole numbers that no float holds
             return False
         self.pieces.append(piece)
-        self.types, self.rows = types, self.rows + len(piece)
+        self.types, self.rows, self.loose = types, self.rows + len(piece), self.loose + 1
+        if self.loose == LOOSE:
+            self.pieces[-LOOSE:] = [joined(self.pieces[-LOOSE:]).combine_chunks()]
+            self.loose = 0
         return True
+
+
+def joined(pieces: list[pa.Table]) -> pa.Table:
+    """Pieces one after the other; what one does not have is null in it."""
+    return pa.concat_tables(pieces, promote_options="default")
 
 
 def _cast(piece, types):
