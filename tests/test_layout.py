@@ -115,6 +115,11 @@ MAY = {
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
+    "durable": "",
+    "log_columns": "columns files records",
+    "feature_log": "durable log_columns records scope",
+    "logged": "bounds engines feature_log files load log_columns names policy policy_file records results scenarios scope",
+    "labels": "columns logged records",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
