@@ -31,8 +31,7 @@ from .scope import coin_of
 
 PURPOSE = "log"  # of the hash that chooses requests: see `scope.coin`
 TICK = 0.05  # seconds between two looks at what waits
-SLICE = 64  # rows made into columns at once; between two slices, requests have their turn
-REST = 0.0002  # seconds
+SLICE = 256  # rows made into columns at once
 RETRY = 1.0  # seconds after a segment could not be written
 DRAFTS = 8  # tables of other types that are begun at once, at most
 META = b"skewkit_log"  # under which a segment's metadata lies in its schema
@@ -256,7 +255,6 @@ class FeatureLog:
             for error in self._drafts.place(rows):
                 self._count_failed(1, error, 1)
             self._placed = rows[-1][0]
-            time.sleep(REST)
 
     def _rotate(self):
         """Every draft as a segment, and then the number up to which all is durable; whether that could be done."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .columns import arrow_kind
 from .files import wider
 from .records import SkewkitError
 
+UTC = pa.timestamp("ns", "UTC")
 OWN = ("log_sequence", "log_time", "log_writer", "log_definitions", "log_model", "log_features")  # the log's own
-LOOSE = (
-    32  # pieces that are put together as soon as they are so many: to free thousands at once would take requests' time
-)
+WORK, REST = 1e-4, 1e-6  # seconds of work after which requests have their turn, and how short that is at least
+LOOSE = 16  # pieces that are put together as soon as there are so many: to free thousands at once takes time too
 
 
 class Drafts:
@@ -60,12 +62,9 @@ class Drafts:
 
     def _table(self, rows):
         numbers, logged, keys, asked, predictions, joins, entities, features = zip(*rows, strict=True)
-        if any(t is not None and t.tzinfo is None for t in asked):
-            raise SkewkitError("a request's time without a zone")
-        times = [n if t is None else _instant(t) for t, n in zip(asked, logged, strict=True)]
         made = {
             self.columns["key"]: array_of(keys),
-            self.columns["time"]: _utc(times),
+            self.columns["time"]: pc.coalesce(_times(asked), _utc(logged)),
             self.columns["join_key"]: array_of(joins),
             "log_sequence": pa.array(numbers, pa.int64()),
             "log_time": _utc(logged),
@@ -124,20 +123,28 @@ def _cast(piece, types):
     )
 
 
-def _instant(time):
-    return pd.Timestamp(time).as_unit("ns").value
+def _times(values):
+    """Requests' times in UTC."""
+    made = array_of(values)
+    if not pa.types.is_null(made.type) and arrow_kind(made.type) != "time":
+        raise SkewkitError("a request's time that is none, or has no zone")
+    return made.cast(UTC)
 
 
 def _utc(nanoseconds):
-    return pa.array(nanoseconds, pa.int64()).cast(pa.timestamp("ns", "UTC"))
+    return pa.array(nanoseconds, pa.int64()).cast(UTC)
 
 
 def _set(made, rows):
     """The columns of some mappings, a row each; what a row does not have is null."""
-    for name in dict.fromkeys(n for row in rows for n in row):
+    begun = time.perf_counter()
+    for name in dict.fromkeys(chain.from_iterable(rows)):
         if name in made or name in OWN:
             raise SkewkitError(f"a feature called {name!r}, as a column of the log is")
         made[name] = array_of([row.get(name) for row in rows])
+        if time.perf_counter() - begun > WORK:
+            time.sleep(REST)  # a thread that works on holds up every other for milliseconds
+            begun = time.perf_counter()
 
 
 def array_of(values):
@@ -145,7 +152,8 @@ def array_of(values):
     kinds = {type(v) for v in values} - {type(None)}
     if kinds & {type(pd.NaT), type(pd.NA)}:
         return array_of([None if v is pd.NaT or v is pd.NA else v for v in values])
-    naive = {v.tzinfo is None for v in values if isinstance(v, datetime)}
+    dated = any(issubclass(k, datetime) for k in kinds)
+    naive = {v.tzinfo is None for v in values if isinstance(v, datetime)} if dated else ()
     if len(naive) > 1 or (len(kinds) > 1 and not all(map(_number, kinds))):
         raise TypeError(f"{', '.join(sorted(k.__name__ for k in kinds))} in one column")
     if kinds == {pd.Timestamp}:  # of which Arrow would keep microseconds
@@ -164,7 +172,7 @@ def _number(kind):
 def _types(row):
     """What types a row's values have, to put rows together that go into one table."""
     features = row[-1] if isinstance(row[-1], dict) else {}
-    named = {**features, **row[-2], "": row[2], " ": row[4], "  ": row[5]}
+    named = {**features, **row[-2], **{i: row[i] for i in (2, 3, 4, 5)}}
     return sorted(
         (str(n), type(v).__name__, str(getattr(v, "tzinfo", None) is None)) for n, v in named.items() if v is not None
     )

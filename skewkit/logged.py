@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -73,24 +75,28 @@ def read_log(folder: str | Path, since: Any = None, until: Any = None) -> Logged
     SkewkitError where the folder holds no log, or logs whose columns are called otherwise.
     """
     folder, since, until = Path(folder), moment(since, "since"), moment(until, "until")
+    states = [s for s in map(_state, sorted(folder.glob("*.json"))) if s]
     paths = sorted(folder.glob("*.parquet"))
     if not paths:
-        raise SkewkitError(
-            f"there is no segment of a log in {folder}; give the folder of a FeatureLog that has written"
+        trouble = ", ".join(sorted({str(s["trouble"]) for s in states if s["trouble"]}))
+        why = (
+            f"its writers could write none ({trouble})"
+            if trouble
+            else "give the folder of a FeatureLog that has written"
         )
-    tables = [_segment(p) for p in paths]
-    told = [json.loads(t.schema.metadata[META]) for t in tables]
+        raise SkewkitError(f"there is no segment of a log in {folder}; {why}")
+    told = [_told(p) for p in paths]
     alike = {json.dumps([t[n] for n in ("columns", "values", "share", "seed")]) for t in told}
     if len(alike) > 1:
         raise SkewkitError(f"{folder} holds logs of {len(alike)} kinds: {' and '.join(sorted(alike))}; keep them apart")
     columns, entities = told[0]["columns"], sorted({n for t in told for n in t["entities"]})
-    frame, mixed = _one([_between(t, columns["time"], since, until) for t in tables])
+    frame, mixed = _one([_between(p, columns["time"], since, until) for p in paths])
     frame = frame.sort_values(["log_time", "log_writer", "log_sequence"], kind="stable", ignore_index=True)
     others = {*columns.values(), *entities, *OWN}
     return Logged(
         frame=frame,
         files=tuple(map(str, paths)),
-        writers=_writers(folder, tables, told),
+        writers=_writers(told, states),
         columns=columns,
         entities=tuple(entities),
         features=tuple(c for c in frame if c not in others),
@@ -100,23 +106,32 @@ def read_log(folder: str | Path, since: Any = None, until: Any = None) -> Logged
     )
 
 
-def _segment(path):
+def _state(path):
+    """What a writer says of itself; None where a file is no writer's."""
     try:
-        table = pq.read_table(path, partitioning=None)
+        state = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return state if isinstance(state, dict) and {"writer", "durable", "unwritten"} <= set(state) else None
+
+
+def _told(path):
+    """What a segment says of itself, and the ``numbers`` of its rows."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        if META in metadata:
+            numbers = pq.read_table(path, columns=["log_sequence"], partitioning=None)["log_sequence"]
+            return {**json.loads(metadata[META]), "numbers": numbers.to_numpy()}
     except (pa.ArrowException, OSError) as e:
         raise SkewkitError(f"{path} cannot be read ({type(e).__name__}); was it written by a FeatureLog?") from None
-    if META not in (table.schema.metadata or {}):
-        raise SkewkitError(f"{path} is no segment of a FeatureLog; give a folder that holds nothing else")
-    return table
+    raise SkewkitError(f"{path} is no segment of a FeatureLog; give a folder that holds nothing else")
 
 
-def _between(table, time, since, until):
-    """The rows of a span of time, the end left out."""
-    times = table[time]
-    for bound, within in ((since, pc.greater_equal), (until, pc.less)):
-        if bound is not None:
-            table = table.filter(within(table[time], pa.scalar(bound, times.type)))
-    return table
+def _between(path, time, since, until):
+    """A segment's rows in a span of time, the end left out."""
+    asked = pc.field(time)
+    within = [asked >= since] * (since is not None) + [asked < until] * (until is not None)
+    return pq.read_table(path, filters=reduce(and_, within) if within else None, partitioning=None)
 
 
 def _one(tables):
@@ -150,15 +165,13 @@ def _holds(tables, name, kind):
     return True
 
 
-def _writers(folder, tables, told):
-    """A row a writer: what it says, and what is there."""
-    newest = {t["writer"]: t for t in sorted(told, key=lambda t: t["last"])}
+def _writers(told, states):
+    """A row a writer: what it says, newest last, and what is there."""
+    newest = {t["writer"]: t for t in (*sorted(told, key=lambda t: t["last"]), *states)}
     rows = []
     for writer, state in newest.items():
-        path = folder / f"{writer}.json"
-        state = json.loads(path.read_text("utf-8")) if path.exists() else state
-        own = [t for t, of in zip(tables, told, strict=True) if of["writer"] == writer]
-        there = np.unique(np.concatenate([t["log_sequence"].to_numpy() for t in own]))
+        own = [t["numbers"] for t in told if t["writer"] == writer]
+        there = np.unique(np.concatenate([np.empty(0, int), *own]))
         gaps = _gaps(there, state["durable"])
         lost = sum(b - a + 1 for a, b in gaps) - state["unwritten"]
         rows.append(

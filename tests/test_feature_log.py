@@ -426,6 +426,21 @@ def test_what_is_gone_is_told(tmp_path):
     assert (row["lost"], row["gaps"], row["rows"], row["durable"]) == (10, "11-20", 20, 30)
 
 
+def test_a_writer_that_could_write_nothing_is_told_too(tmp_path):
+    """Its rows have all failed: alone, the folder is refused with the reason; beside another, it has a line of its own."""
+    with sk.FeatureLog(tmp_path, share=1.0) as bad:
+        bad({"x": object()}, key=1)
+        bad({"x": object()}, key=2)
+    with pytest.raises(SkewkitError, match="could write none"):
+        sk.read_log(tmp_path)
+    with sk.FeatureLog(tmp_path, share=1.0) as good:
+        good({"x": 1}, key=3)
+    (tmp_path / "other.json").write_text("[1, 2]")
+    rows = sk.read_log(tmp_path).writers.set_index("writer")
+    assert rows.loc[bad.writer, ["files", "rows", "failed", "durable", "lost"]].tolist() == [0, 0, 2, 2, 0]
+    assert rows.loc[good.writer, ["files", "rows", "failed", "lost"]].tolist() == [1, 1, 0, 0] and len(rows) == 2
+
+
 def test_a_span_of_time_has_its_end_left_out(tmp_path):
     """By the request's own time."""
     begun = datetime(2024, 1, 1, tzinfo=UTC)
