@@ -9,9 +9,8 @@ from pathlib import Path
 
 def named(error: Exception) -> str:
     """An error without its text, which may show the data."""
-    return (
-        f"{type(error).__name__}: {os.strerror(error.errno)}" if getattr(error, "errno", None) else type(error).__name__
-    )
+    code = getattr(error, "errno", None)
+    return f"{type(error).__name__}: {os.strerror(code)}" if code else type(error).__name__
 
 
 def put(path: Path, write: Callable[[Path], object]) -> None:

@@ -47,7 +47,7 @@ class FeatureLog:
     log_time (UTC), log_writer, and log_definitions and log_model, which are given here. With ``values`` False the names of
     the features are logged (log_features) and neither their values nor the prediction, to be computed again later.
 
-    A segment is written when ``rows`` wait for it or the oldest has waited ``seconds``. At most ``queue`` requests wait
+    A segment is written when ``rows`` wait for it, or ``seconds`` after the one before. At most ``queue`` requests wait
     for the thread that does this; what comes when they are as many is dropped, and counted. Each process writes under a
     name of its own, after a fork as well.
 

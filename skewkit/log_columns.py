@@ -91,6 +91,9 @@ class Draft:
 
     def add(self, piece: pa.Table) -> bool:
         """Whether a piece's types go with these, or both with wider ones that change no value; if so it is taken."""
+        if self.loose == LOOSE:
+            self.pieces[-LOOSE:] = [joined(self.pieces[-LOOSE:]).combine_chunks()]
+            self.loose = 0
         wide = {n: wider(self.types.get(n, t), t) for n, t in zip(piece.schema.names, piece.schema.types, strict=True)}
         if None in wide.values():
             return False
@@ -103,9 +106,6 @@ class Draft:
             return False
         self.pieces.append(piece)
         self.types, self.rows, self.loose = types, self.rows + len(piece), self.loose + 1
-        if self.loose == LOOSE:
-            self.pieces[-LOOSE:] = [joined(self.pieces[-LOOSE:]).combine_chunks()]
-            self.loose = 0
         return True
 
 
@@ -115,12 +115,8 @@ def joined(pieces: list[pa.Table]) -> pa.Table:
 
 
 def _cast(piece, types):
-    wanted = [types[n] for n in piece.schema.names]
-    return (
-        piece
-        if piece.schema.types == wanted
-        else piece.cast(pa.schema(list(zip(piece.schema.names, wanted, strict=True))))
-    )
+    wanted = pa.schema([(n, types[n]) for n in piece.schema.names])
+    return piece if piece.schema.types == wanted.types else piece.cast(wanted)
 
 
 def _times(values):

@@ -79,12 +79,10 @@ def read_log(folder: str | Path, since: Any = None, until: Any = None) -> Logged
     paths = sorted(folder.glob("*.parquet"))
     if not paths:
         trouble = ", ".join(sorted({str(s["trouble"]) for s in states if s["trouble"]}))
-        why = (
-            f"its writers could write none ({trouble})"
-            if trouble
-            else "give the folder of a FeatureLog that has written"
+        failed = f", for its writers could write none ({trouble})" if trouble else ""
+        raise SkewkitError(
+            f"there is no segment of a log in {folder}{failed}; give the folder of a log that has written"
         )
-        raise SkewkitError(f"there is no segment of a log in {folder}; {why}")
     told = [_told(p) for p in paths]
     alike = {json.dumps([t[n] for n in ("columns", "values", "share", "seed")]) for t in told}
     if len(alike) > 1:
