@@ -14,6 +14,7 @@ The path, one module a step:
                       bits.py, search.py takes the shortest; unpaired.py does with training and served alone
     report.py         result.json, and the page made from it
 
+feature_log.py is for the service: it logs what is served. logged.py reads that and replays it, labels.py joins its labels.
 pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
 """
 
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives. They are imported when first used: `import skewkit` reads nothing heavy.
 _HOME = {
+    "FeatureLog": "feature_log",
     "NotApplicable": "records",
     "Roles": "records",
     "Scope": "scope",
@@ -40,9 +42,14 @@ _HOME = {
     "fingerprint": "hashing",
     "impact": "pipeline",
     "inject": "injection",
+    "join_labels": "labels",
+    "logged_share": "logged",
     "look_up": "time_travel",
     "own": "load",
+    "read_log": "logged",
     "read_policy": "policy_file",
+    "recompute_log": "logged",
+    "replay_log": "logged",
     "scenario": "scenarios",
     "skews": "",
     "slowly_changing": "time_travel",

@@ -241,16 +241,16 @@ def _one(name, schemas, called):
                 )
             held, since = types[column]
             found = schema.field(column).type
-            if (wider := _wider(held, found)) is None:
+            if (both := wider(held, found)) is None:
                 raise SkewkitError(
                     f"{name}: column {column!r} is {held} in {since} and {found} in {file}; "
                     f"write it as one type in all of them, or leave the odd file out"
                 )
-            types[column] = (wider, since if wider == held else file)
+            types[column] = (both, since if both == held else file)
     return pa.schema([(column, held) for column, (held, _) in types.items()])
 
 
-def _wider(a, b):
+def wider(a, b):
     """The type that holds the values of both, unchanged; None where there is none."""
     if a == b:
         return a

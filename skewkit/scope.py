@@ -5,12 +5,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .records import Roles, SkewkitError, moment
+
+MIXING = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))  # shifts and factors of SplitMix64
 
 
 def coin(keys, purpose: str, seed: int = 0) -> np.ndarray:
@@ -21,11 +24,33 @@ def coin(keys, purpose: str, seed: int = 0) -> np.ndarray:
     is SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) over pandas' own hash of the values.
     """
     values = _hashable(pd.Series(keys))
-    salt = (zlib.crc32(f"{purpose}|{seed}".encode()) * 0x9E3779B97F4A7C15) % 2**64
-    z = pd.util.hash_array(values, categorize=False) ^ np.uint64(salt)
-    for shift, times in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+    z = pd.util.hash_array(values, categorize=False) ^ np.uint64(_salt(purpose, seed))
+    for shift, times in MIXING:
         z = (z ^ (z >> np.uint64(shift))) * np.uint64(times)
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype("f8") / 2**53
+
+
+def coin_of(key, purpose: str, seed: int = 0) -> float:
+    """What `coin` gives one key, in [0, 1): for a service, to which a column of one row is slow."""
+    if type(key) is int and -(2**63) <= key < 2**64:
+        hashed = _mixed(key % 2**64)  # which is pandas' own hash of an integer as well
+    elif type(key) is str:
+        hashed = int(pd.util.hash_array(np.array([key], object), categorize=False)[0])
+    else:
+        return float(coin([key], purpose, seed)[0])
+    return (_mixed(hashed ^ _salt(purpose, seed)) >> 11) / 2**53
+
+
+@lru_cache(maxsize=64)
+def _salt(purpose, seed):
+    return (zlib.crc32(f"{purpose}|{seed}".encode()) * 0x9E3779B97F4A7C15) % 2**64
+
+
+def _mixed(z):
+    """SplitMix64's mixing of one integer of 64 bits."""
+    for shift, times in MIXING:
+        z = (z ^ (z >> shift)) * times % 2**64
+    return z ^ (z >> 31)
 
 
 def _hashable(keys: pd.Series) -> np.ndarray:

@@ -122,6 +122,11 @@ MAY = {
     "testing": "contract endpoints locations profiles records two_paths",
     "contract_command": "contract locations records testing",
     "__main__": "baseline_command contract_command history notebook page plan records",
+    "durable": "",
+    "log_columns": "columns files records",
+    "feature_log": "durable log_columns records scope",
+    "logged": "bounds engines feature_log files load log_columns names policy policy_file records results scenarios scope",
+    "labels": "columns logged records",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 

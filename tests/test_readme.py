@@ -50,3 +50,53 @@ def test_a_past_day_is_rebuilt(capsys):
     day, pairs = names["day"], names["case"].pairs
     wrong = pairs.columns("request")[1][pairs.agreement("risk").rows]
     assert set(wrong) == set(day.request[day.country == "DE"]) and len(wrong) > 1_000
+
+
+def test_a_service_logs_and_its_night_goes_well(tmp_path, monkeypatch, capsys):
+    """The README's service, with a stand-in for its framework, serves 3,000 requests; then its night, with one fault and without."""
+    import asyncio
+    import sys
+    from types import ModuleType, SimpleNamespace
+
+    import pandas as pd
+
+    section = re.search(r"## Log what you serve.*?\n## ", TEXT, re.S)[0]
+    service, night = re.findall(r"```python\n(.*?)```", section, re.S)
+    times = pd.date_range("2024-06-01", periods=3_000, freq="20s", tz="UTC")
+    payments = [{"id": f"p{i}", "order": f"o{i}", "account": i % 50, "amount": i % 97 + 0.5} for i in range(3_000)]
+    requests = pd.DataFrame(payments).rename(columns={"id": "request_id"})
+    requests.assign(log_amount=requests["amount"] * 2).to_parquet(tmp_path / "train.parquet")
+    requests.rename(columns={"request_id": "id"}).to_parquet(tmp_path / "requests.parquet")
+    known = requests.assign(join_key=requests["order"], fraud=0.0, reported=times + pd.Timedelta("1D"))
+    known[["join_key", "fraud", "reported"]].to_parquet(tmp_path / "labels.parquet")
+    monkeypatch.chdir(tmp_path)
+    said = []
+    for factor in (2, 3):
+        app = SimpleNamespace(post=lambda path: lambda handler: handler)
+        made = SimpleNamespace()
+        fastapi, team = ModuleType("fastapi"), ModuleType("team")
+        fastapi.FastAPI = lambda lifespan, made=made, app=app: vars(made).update(lifespan=lifespan) or app
+        team.compute = lambda payment, factor=factor: {"log_amount": payment["amount"] * factor}
+        team.model = lambda features: features["log_amount"] / 1e3
+        team.replay = lambda log: log[["request_id"]].merge(requests.assign(log_amount=requests["amount"] * 2))
+        monkeypatch.setitem(sys.modules, "fastapi", fastapi)
+        monkeypatch.setitem(sys.modules, "team", team)
+        names: dict = {}
+        text = service.replace("share=0.01", "share=1.0").replace('FeatureLog("log"', f'FeatureLog("log{factor}"')
+        exec(text, names)
+        clock = iter(times)
+        log = names["log"]
+        names["log"] = lambda *a, log=log, clock=clock, **k: log(*a, time=next(clock), **k)
+        served = [names["score"](p) for p in payments]
+        assert served[1] == {"score": 1.5 * factor / 1e3}
+        names["log"] = log
+
+        async def end(made=made):
+            async with made.lifespan(None):
+                pass
+
+        asyncio.run(end())
+        exec(night.replace('read_log("log"', f'read_log("log{factor}"'), after := {})
+        assert after["batch"].counts["labelled"] == 3_000
+        said.append(capsys.readouterr().out.split())
+    assert said[0][0] == said[1][0] == "ok" and said[0][1] != "breach" and said[1][1] == "breach"
