@@ -214,7 +214,6 @@ class Stubborn:
         {"time": datetime(9999, 1, 1, tzinfo=UTC)},
         {"entities": 3},
     ],
-    ids=str,
 )
 def test_what_cannot_be_written_is_counted_and_raises_nothing(given, tmp_path):
     """Among good requests a bad one fails alone, whatever is bad in it, and no text of it stands in the state."""
