@@ -35,6 +35,7 @@ CHECKS = {
     "freshness": (PURPLE, "F"),
     "leakage": (VERMILION, "L"),
 }
+CHANGED = ("skew", "candidate")  # changes whose two sides answered the same requests
 MOST = 15  # features in one picture
 LEAST = 0.1  # times what is tolerated: less is drawn here
 
@@ -102,7 +103,7 @@ def findings(rows) -> Picture:
 def impact(rows) -> Picture:
     """The change of each metric that the skew made, with its interval."""
     changes = [
-        c for c in rows if c.change == "skew" and c.delta is not None and c.segment is None and c.low is not None
+        c for c in rows if c.change in CHANGED and c.delta is not None and c.segment is None and c.low is not None
     ]
     figure, axes = _axes(height=1.2 + 0.32 * max(len(changes), 1))
     for at, c in enumerate(changes):
@@ -113,7 +114,8 @@ def impact(rows) -> Picture:
     axes.axvline(0, color=BLACK, lw=1)
     axes.set_yticks(range(len(changes)), [NAMES[c.metric] for c in changes])
     axes.invert_yaxis()
-    axes.set_xlabel("change, served less replayed, with 95 percent interval; X: away from 0")
+    sides = "candidate less current" if any(c.change == "candidate" for c in changes) else "served less replayed"
+    axes.set_xlabel(f"change, {sides}, with 95 percent interval; X: away from 0")
     text = "; ".join(f"{NAMES[c.metric]} {c.delta:+.4f} ({c.low:+.4f} to {c.high:+.4f})" for c in changes)
     return Picture(figure, f"Change of each metric on the same requests. {text or 'None was measured'}.")
 
@@ -220,6 +222,35 @@ def _blindness(spots):
             worst += "" if lost["sure"] else ", which chance may be"
         said.append(f"{seen.regime}: {seen.noticed} of {seen.planted} noticed, {worst}")
     return f"Which plantings are noticed, and after how many requests. {'; '.join(said)}."
+
+
+def hours(watched) -> Picture:
+    """What was known after each hour of a rollout: values with their bounds, what is tolerated, and what rolls back."""
+    figure = Figure(figsize=(8.0, 0.6 + 2.3 * max(len(watched), 1)), layout="constrained")
+    said = []
+    for one, axes in zip(watched, figure.subplots(max(len(watched), 1), squeeze=False)[:, 0], strict=False):
+        at = np.array([np.datetime64(t[:19]) for t in one["at"]])
+        axes.fill_between(at, one["low"], one["high"], color=SKY, alpha=0.35, hatch="//", ec="white", label="true value within")
+        axes.plot(at, one["value"], color=BLUE, lw=2, label="measured up to then")
+        ways = (("tolerated", ORANGE, "--"), ("material", VERMILION, ":"))
+        for name, colour, line in ((n, c, s) for n, c, s in ways if one[n] is not None):
+            axes.axhline(one[name], color=colour, ls=line, lw=2, label={"tolerated": "hold above", "material": "roll back above"}[name])
+        axes.set_ylim(*_room(one))
+        axes.set_ylabel(f"{NAMES.get(one['statistic'], one['statistic'])}\n({one['unit']})")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(axis="x", rotation=30)
+        said.append(f"{one['statistic']} {one['value'][-1]:.4g} ({one['low'][-1]:.4g} to {one['high'][-1]:.4g}) after {len(at)} hours")
+    if watched:
+        figure.axes[0].legend(frameon=False, ncols=2, fontsize=8)
+    return Picture(figure, f"The candidate against the current model hour by hour. {'; '.join(said) or 'Nothing was watched'}.")
+
+
+def _room(one):
+    """How far up and down to draw: the limits and the last bounds, and not the first hour's, which tell nothing."""
+    last = slice(len(one["at"]) // 4, None)
+    shown = [*one["low"][last], *one["high"][last], *one["value"], *(one[n] for n in ("tolerated", "material") if one[n])]
+    low, high = min(0.0, *shown), max(shown)
+    return low * 1.05, high * 1.05 or 1.0
 
 
 def distributions(name: str, sides) -> Picture:
