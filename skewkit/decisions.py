@@ -27,7 +27,8 @@ DO = {
     "hold": "Keep the current model, and leave the candidate where it is.",
     "roll back": "Take the candidate out of the traffic now.",
 }
-DRAWN = ("moved", "flips", "decided", "errors")  # whose hours are kept and drawn
+DRAWN = ("moved", "flips", "decided", "errors")  # whose hours are kept and drawn, and those of what rolls back
+MOST = 4  # of them
 WIDER = 1.96  # half of a 95 percent interval, in standard deviations
 
 
@@ -57,16 +58,23 @@ class Decision(Result):
 
     def _why(self):
         if self.decision == "promote":
-            return f"in {several(self.requests, 'request')} the candidate did nothing worse than it may.{self._drifts()}"
+            return (
+                f"in {several(self.requests, 'request')} the candidate did nothing worse than it may.{self._drifts()}"
+            )
         own = (f for f in self.findings if f.change != "drift" and not f.accepted and f.verdict is not None)
-        worst = [f for f in own if str(f.verdict) == self.verdict]
+        own = list(own)
+        # what is beyond its limit says more of why to hold than what is not known yet
+        loud = "breach" if self.verdict == "breach" else "warn"
+        worst = [f for f in own if str(f.verdict) == loud] or [f for f in own if str(f.verdict) == self.verdict]
         if not worst:
             return "nothing could be judged."
-        first = min(worst, key=lambda f: (f.check != "shadow", f.segment is not None, f.feature is not None, -_times(f)))
+        first = min(
+            worst, key=lambda f: (f.check != "shadow", f.segment is not None, f.feature is not None, -_times(f))
+        )
         others = dict.fromkeys(f.feature or f.statistic for f in worst if f is not first)
         others.pop(first.feature or first.statistic, None)
         more = f", and {several(len(others), 'more reason')}" if others else ""
-        if self.verdict == "inconclusive":
+        if first.verdict == Verdict.inconclusive:
             return f"too little is known yet. {tell(first)}{more}."
         limit = f" (held above {_said(first, first.threshold)})" if first.threshold else ""
         since = f" Certain since {self.since}." if self.since else ""
@@ -74,11 +82,19 @@ class Decision(Result):
 
     def _drifts(self):
         drifted = {f.feature for f in self.findings if f.change == "drift" and f.verdict and f.verdict.alarm}
-        return f" {several(len(drifted), 'feature')} drifted from its training, for both models alike." if drifted else ""
+        return (
+            f" {several(len(drifted), 'feature')} drifted from its training, for both models alike." if drifted else ""
+        )
 
     def told(self) -> dict[str, Any]:
         """The decision as result.json holds it."""
-        return {"said": self.decision, "sentence": self.sentence, "since": self.since, "mode": self.mode, "hours": list(self.hours)}
+        return {
+            "said": self.decision,
+            "sentence": self.sentence,
+            "since": self.since,
+            "mode": self.mode,
+            "hours": list(self.hours),
+        }
 
     def __repr__(self):
         return f"<{len(self.findings)} findings: {self.decision}>"
@@ -89,7 +105,9 @@ class Decision(Result):
     def _repr_html_(self):
         from html import escape
 
-        return f"<p><strong>{escape(self.sentence)}</strong></p>{self.findings._repr_html_()}{self.impact._repr_html_()}"
+        return (
+            f"<p><strong>{escape(self.sentence)}</strong></p>{self.findings._repr_html_()}{self.impact._repr_html_()}"
+        )
 
 
 def _said(f, limit):
@@ -119,8 +137,13 @@ def decide(rollout: Rollout, policy: Policy | None = None, seed: int = 0, draws:
     alike = {f for f in rollout.case.roles.features if rollout.columns(f) is not None} - alarmed
     findings += [half.judge(f) for f in _trained(rollout, half, alike)]
     index, _ = rollout.hours
-    certain = [at for w, f in zip(watched, findings, strict=False) if (at := _first(w, f, policy, index)) is not None]
-    hours = [_hours(w, f, policy, index) for w, f in zip(watched, findings, strict=False) if _drawn(w)]
+    judged = list(zip(watched, findings, strict=False))
+    certain = [at for w, f in judged if (at := _first(w, f, policy, index)) is not None]
+    drawn = [
+        (w, f) for w, f in judged if len(w.low) and (f.verdict == Verdict.breach or (f.feature or f.segment) is None)
+    ]
+    drawn = sorted(drawn, key=lambda one: (-one[1].verdict, one[1].segment is not None, -_times(one[1])))[:MOST]
+    hours = [_hours(w, f, policy, index) for w, f in drawn if f.statistic in DRAWN or f.verdict == Verdict.breach]
     return Decision(
         Findings(findings),
         costs,
@@ -153,7 +176,9 @@ def _trained(rollout, policy, alike):
 def _costs(rollout, policy, seed, draws):
     """The model's metrics, current and candidate, on the same requests."""
     if not rollout.paired:
-        return Impact(), [NotRun("impact", "a canary's requests are not the current model's", "a shadow, where both answer each")]
+        return Impact(), [
+            NotRun("impact", "a canary's requests are not the current model's", "a shadow, where both answer each")
+        ]
     costs, absent = cost(rollout.case, policy, seed, draws)
     return Impact([replace(c, change=CHANGE) for c in costs if c.change == "skew"]), list(absent)
 
@@ -166,7 +191,17 @@ def _calibration(costs, level):
     if found is not None and found.delta is not None and found.low is not None:
         half = (found.high - found.low) / 2 / WIDER * float(norm.isf(level / 2))
         yield Watched(
-            Finding("shadow", CHANGE, None, "calibration", found.delta, "of a probability", found.n, found.delta - half, found.delta + half)
+            Finding(
+                "shadow",
+                CHANGE,
+                None,
+                "calibration",
+                found.delta,
+                "of a probability",
+                found.n,
+                found.delta - half,
+                found.delta + half,
+            )
         )
 
 
@@ -184,16 +219,11 @@ def _first(watched, finding, policy, index):
     return index[hour] + np.timedelta64(1, "h")
 
 
-def _drawn(watched):
-    f = watched.finding
-    return len(watched.low) and f.segment is None and f.feature is None and f.statistic in DRAWN
-
-
 def _hours(watched, finding, policy, index):
     """What was known of one statistic after each hour."""
     limit = policy.limit(finding) or {}
     return {
-        "statistic": finding.statistic,
+        **{n: getattr(finding, n) for n in ("statistic", "feature", "segment")},
         "unit": finding.unit,
         **{n: limit.get(n) for n in ("tolerated", "material")},
         "at": [(h + np.timedelta64(1, "h")).isoformat() for h in index],
@@ -219,10 +249,14 @@ def _absent(rollout):
     if rollout.columns(rollout.latency) is None:
         yield NotRun("latency", "nothing says how long either model took", "latency, a column of both logs")
     if rollout.columns(rollout.error) is None:
-        yield NotRun("errors", "only a request without a prediction counted as an error", "error, a column of both logs")
+        yield NotRun(
+            "errors", "only a request without a prediction counted as an error", "error, a column of both logs"
+        )
     if not rollout.paired:
         yield NotRun("moved", "a canary's requests were answered by one model each", "a shadow, where both answer each")
     if not rollout.paired and rollout.share is None:
         yield NotRun("sample_ratio", "what share of the traffic was meant for the candidate is not known", "share")
     if lost := [f for f in roles.features if rollout.columns(f) is None]:
-        yield NotRun("features", f"one log has no {', '.join(lost[:5])}", "the features that each model received, in both logs")
+        yield NotRun(
+            "features", f"one log has no {', '.join(lost[:5])}", "the features that each model received, in both logs"
+        )

@@ -111,7 +111,7 @@ def page(result: Mapping[str, Any]) -> str:
         pictures=[p.html() for p in drawn],
         decision=decision,
         hours=plots.hours(decision["hours"]).html() if decision and decision["hours"] else "",
-        known=[(NAMES.get(one["statistic"], one["statistic"]), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
+        known=[(plots.watched_name(one), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
         between=("current", "candidate") if decision else ("replayed", "served"),
         causes=[
             (fit, plots.cause(fit).html() if fit["picture"] else "") for fit in result["fits"] if fit["plant"] is None

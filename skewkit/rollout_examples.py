@@ -33,20 +33,31 @@ def write(folder: Path, seed: int = 0, events: int = EVENTS, days: int = DAYS) -
     world = scenario("payments", seed=seed, events=events)
     training, replayed = world.tables
     roles = world.roles
-    requests = replayed[replayed[roles.time] < replayed[roles.time].min() + pd.Timedelta(days, "D")].reset_index(drop=True)
-    narrow, cut = (_received(requests, world, **how) for how in ({"to": "float32"}, {"decimals": 0, "rounding": "floor", "features": list(ROUNDED)}))
+    requests = replayed[replayed[roles.time] < replayed[roles.time].min() + pd.Timedelta(days, "D")].reset_index(
+        drop=True
+    )
+    narrow, cut = (
+        _received(requests, world, **how)
+        for how in ({"to": "float32"}, {"decimals": 0, "rounding": "floor", "features": list(ROUNDED)})
+    )
     half = training[coin(training[roles.entity], "retrained", seed) < 0.5]
     other = world.refit(half, world.validation)[1]
     tables = {
         "training": training,
         "current": _logged(requests, seed, "current"),
         "candidate": _logged(narrow.assign(**{roles.prediction: world.score(narrow)}), seed, "candidate"),
-        "retrained": _logged(requests.assign(**{roles.prediction: scored(other, requests[list(roles.features)])}), seed, "retrained"),
+        "retrained": _logged(
+            requests.assign(**{roles.prediction: scored(other, requests[list(roles.features)])}), seed, "retrained"
+        ),
         "rounding": _logged(cut.assign(**{roles.prediction: world.score(cut)}), seed, "rounding"),
     }
     tables["slow"] = tables["candidate"].assign(latency_ms=2 * tables["candidate"]["latency_ms"])
     chosen = coin(requests[roles.entity], "canary", seed) < CANARY
-    tables |= {"canary_current": tables["current"][~chosen], "canary": _logged(requests, seed, "canary")[chosen], "canary_rounding": tables["rounding"][chosen]}
+    tables |= {
+        "canary_current": tables["current"][~chosen],
+        "canary": _logged(requests, seed, "canary")[chosen],
+        "canary_rounding": tables["rounding"][chosen],
+    }
     folder.mkdir(parents=True, exist_ok=True)
     return [_put(table, folder / f"{name}.parquet") for name, table in tables.items()]
 

@@ -18,7 +18,11 @@ from .records import Case, SkewkitError
 from .segments import frequent
 
 MODES = ("shadow", "canary")
-WHOLE, FEATURE, SEGMENT = 14, 3, 3  # statistics with bounds, at most: of all requests, of a feature, and within a segment
+WHOLE, FEATURE, SEGMENT = (
+    14,
+    3,
+    3,
+)  # statistics with bounds, at most: of all requests, of a feature, and within a segment
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ class Rollout:
             if (sides := self.columns(column)) is not None:
                 first, later = sides[0], sides[0] if self.paired else sides[1]
                 for value in frequent(first):
-                    found[f"{column}={value}"] = tuple((s == value).fillna(False).to_numpy(bool) for s in (first, later))
+                    found[f"{column}={value}"] = tuple(
+                        (s == value).fillna(False).to_numpy(bool) for s in (first, later)
+                    )
         return found
 
     def tests(self) -> int:
@@ -121,7 +127,9 @@ def rollout(
     if mode not in MODES:
         raise SkewkitError(f"mode {mode!r} was asked; there are {', '.join(MODES)}")
     if task == "multiclass":
-        raise SkewkitError("task multiclass was asked of a rollout; it compares one number a request: binary or regression")
+        raise SkewkitError(
+            "task multiclass was asked of a rollout; it compares one number a request: binary or regression"
+        )
     if absent := [n for n, c in (("key", key), ("time", time), ("prediction", prediction)) if not c]:
         raise SkewkitError(f"a rollout needs {' and '.join(absent)}: the columns that both logs have it in")
     if not 0 <= share < 1:
@@ -129,11 +137,13 @@ def rollout(
     before, after = _sides(current, candidate, suffix)
     for column in filter(None, (prediction, latency, error)):
         _number(column, before, after)
-    trained = not (training is None or isinstance(training, str) and not training)
+    trained = not (training is None or (isinstance(training, str) and not training))
     own = (key, entity, time, label, prediction, latency, error, *(as_of or {}).values())
     shared = [c for c in after.columns if c in before.columns and c not in own]
     known = features or (() if trained else shared)
-    roles = dict(key=key, entity=entity, time=time, time_zone=time_zone, label=label, prediction=prediction, segments=segments)
+    roles = dict(
+        key=key, entity=entity, time=time, time_zone=time_zone, label=label, prediction=prediction, segments=segments
+    )
     span = dict(since=since, until=until, task=task, evidence=evidence)
     beside = dict(as_of=as_of, freshness=freshness)
     learned = training if trained else before
@@ -145,7 +155,9 @@ def rollout(
             other = compare(before, before, features=shared, **roles, **span).served
             case = replace(case, replayed=replace(other, roles=case.roles))
     except SkewkitError as e:
-        raise SkewkitError(str(e).replace("replayed", "the current's log").replace("served", "the candidate's log")) from None
+        raise SkewkitError(
+            str(e).replace("replayed", "the current's log").replace("served", "the candidate's log")
+        ) from None
     if unknown := [f for f in defaults or {} if f not in case.roles.features]:
         raise SkewkitError(f"defaults names {unknown[0]!r}; the features are {', '.join(case.roles.features)}")
     return Rollout(case, mode, trained, latency or None, error or None, defaults or {}, share or None)
@@ -158,10 +170,14 @@ def _sides(current, candidate, suffix):
         raise SkewkitError("current stays in an engine, and a rollout is read row by row; give it as files or a frame")
     if candidate is not None and not (isinstance(candidate, str) and not candidate):
         if suffix:
-            raise SkewkitError("both candidate and suffix were given; give a second table, or the suffix of its columns")
+            raise SkewkitError(
+                "both candidate and suffix were given; give a second table, or the suffix of its columns"
+            )
         other = open_table("candidate", candidate)
         if not isinstance(other, Local):
-            raise SkewkitError("candidate stays in an engine, and a rollout is read row by row; give it as files or a frame")
+            raise SkewkitError(
+                "candidate stays in an engine, and a rollout is read row by row; give it as files or a frame"
+            )
         return table, other
     twins = [c for c in table.columns if suffix and c.endswith(suffix) and c.removesuffix(suffix) in table.columns]
     if not twins:

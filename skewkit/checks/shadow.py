@@ -75,7 +75,9 @@ class _Watch:
         low, high = sequential.share_bounds(k, n, self.level)
         return _watched(statistic, "share of requests", k / np.maximum(n, 1), low, high, n, feature, segment)
 
-    def difference(self, statistic, hits, rows, feature=None, segment=None, absolute=False, scale=1.0, unit="share of requests"):
+    def difference(
+        self, statistic, hits, rows, feature=None, segment=None, absolute=False, scale=1.0, unit="share of requests"
+    ):
         """The share of rows, or mean, in which something was seen of the candidate, less the current's.
 
         Of the same requests only those count in which one side alone has it: a bad hour of both is no difference.
@@ -101,7 +103,9 @@ class _Watch:
         if self.rollout.paired:
             n = len(case.replayed)
             low, high = sequential.share_bounds(case.pairs.missing, n, self.level)
-            yield Watched(_finding("unanswered", case.pairs.missing / n, "share of requests", n, float(low), float(high)))
+            yield Watched(
+                _finding("unanswered", case.pairs.missing / n, "share of requests", n, float(low), float(high))
+            )
         else:
             yield from self._traffic()
         yield self.difference("errors", self.failed, rows)
@@ -123,7 +127,13 @@ class _Watch:
         yield Watched(_finding("canary_share", off[0], "share", n, 0.0 if inside else min(off[1:]), max(off)))
         if (meant := self.rollout.share) is not None:
             test = chisquare([n - k, k], [n * (1 - meant), n * meant])
-            told = {"candidate": k, "all": n, "meant": meant, "chi_square": float(test.statistic), "p": float(test.pvalue)}
+            told = {
+                "candidate": k,
+                "all": n,
+                "meant": meant,
+                "chi_square": float(test.statistic),
+                "p": float(test.pvalue),
+            }
             least = max(low - meant, meant - high, 0.0)
             most = max(abs(low - meant), abs(high - meant))
             yield Watched(_finding("sample_ratio", abs(k / n - meant), "share", n, least, most, detail=(told,)))
@@ -145,10 +155,14 @@ class _Watch:
             if all(d.n for d in sides):
                 n, m = (d.n for d in sides)
                 apart, radius = distance.ks(*sides), bounds.ks_radius(n, m, self.level / self.policy.looks)
-                yield Watched(_finding("ks", apart, "share", min(n, m), max(0.0, apart - radius), min(1.0, apart + radius)))
+                yield Watched(
+                    _finding("ks", apart, "share", min(n, m), max(0.0, apart - radius), min(1.0, apart + radius))
+                )
         within = all(((s[a] >= 0) & (s[a] <= 1)).all() for s, a in zip(self.scores_, self.answered, strict=True))
         if mean and within:  # the bounds are those of values in [0, 1]
-            yield self.difference("mean_change", self.scores_, self.answered, absolute=True, scale=mean, unit="of the current's mean")
+            yield self.difference(
+                "mean_change", self.scores_, self.answered, absolute=True, scale=mean, unit="of the current's mean"
+            )
 
     def _moved(self):
         s, (current, candidate) = self.policy.scores, self.scores_
@@ -234,9 +248,18 @@ class _Watch:
                 continue
             rho = float(np.corrcoef(rankdata(hours["age_p95"]), rankdata(hours["moved"]))[0, 1])
             worst = hours.sort_values("moved", ascending=False, kind="stable").head(WORST)
-            told = tuple({"since": self.hours[int(h)].isoformat(), **{c: float(v) for c, v in row.items()}} for h, row in worst.iterrows())
+            told = tuple(
+                {"since": self.hours[int(h)].isoformat(), **{c: float(v) for c, v in row.items()}}
+                for h, row in worst.iterrows()
+            )
             rest = hours.drop(worst.index)["age_p95"]
-            told += ({"since": "all other hours", "age_p95": float(rest.median()), "moved": float(hours.drop(worst.index)["moved"].mean())},)
+            told += (
+                {
+                    "since": "all other hours",
+                    "age_p95": float(rest.median()),
+                    "moved": float(hours.drop(worst.index)["moved"].mean()),
+                },
+            )
             low, high = bounds.rank_bounds(rho, len(hours), self.level)
             yield Watched(_finding("moves_with_age", rho, "rank correlation", len(hours), low, high, f, detail=told))
 
