@@ -27,8 +27,8 @@ DO = {
     "hold": "Keep the current model, and leave the candidate where it is.",
     "roll back": "Take the candidate out of the traffic now.",
 }
-DRAWN = ("moved", "flips", "decided", "errors")  # whose hours are kept and drawn, and those of what rolls back
-MOST = 4  # of them
+DRAWN = ("moved", "flips", "decided", "errors")  # whose hours are kept and drawn
+LOUDEST = 2  # of what rolls back, drawn as well
 WIDER = 1.96  # half of a 95 percent interval, in standard deviations
 
 
@@ -139,11 +139,7 @@ def decide(rollout: Rollout, policy: Policy | None = None, seed: int = 0, draws:
     index, _ = rollout.hours
     judged = list(zip(watched, findings, strict=False))
     certain = [at for w, f in judged if (at := _first(w, f, policy, index)) is not None]
-    drawn = [
-        (w, f) for w, f in judged if len(w.low) and (f.verdict == Verdict.breach or (f.feature or f.segment) is None)
-    ]
-    drawn = sorted(drawn, key=lambda one: (-one[1].verdict, one[1].segment is not None, -_times(one[1])))[:MOST]
-    hours = [_hours(w, f, policy, index) for w, f in drawn if f.statistic in DRAWN or f.verdict == Verdict.breach]
+    hours = [_hours(w, f, policy, index) for w, f in _drawn(judged)]
     return Decision(
         Findings(findings),
         costs,
@@ -219,13 +215,23 @@ def _first(watched, finding, policy, index):
     return index[hour] + np.timedelta64(1, "h")
 
 
+def _drawn(judged):
+    """What is drawn hour by hour: the loudest of what rolls back, and the predictions, decisions and errors of all requests."""
+    series = [(w, f) for w, f in judged if len(w.low)]
+    loud = sorted((one for one in series if one[1].verdict == Verdict.breach), key=lambda one: -_times(one[1]))[
+        :LOUDEST
+    ]
+    return loud + [one for one in series if one not in loud and one[1].statistic in DRAWN and one[1].segment is None]
+
+
 def _hours(watched, finding, policy, index):
     """What was known of one statistic after each hour."""
     limit = policy.limit(finding) or {}
     return {
         **{n: getattr(finding, n) for n in ("statistic", "feature", "segment")},
         "unit": finding.unit,
-        **{n: limit.get(n) for n in ("tolerated", "material")},
+        "tolerated": limit.get("tolerated"),
+        "material": m if (m := limit.get("material")) is not None and m < 1 else None,  # no share is above 1
         "at": [(h + np.timedelta64(1, "h")).isoformat() for h in index],
         **{n: [float(v) for v in getattr(watched, n)] for n in ("value", "low", "high")},
     }

@@ -23,7 +23,7 @@ WORST = 5  # hours that a finding shows
 CANARY = (0.01, 0.05)  # the share of the traffic that a canary takes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Watched:
     """A finding, and the same as it stood after each hour: value, low and high of shape (hours,), or none of them.
 
