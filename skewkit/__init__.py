@@ -14,7 +14,8 @@ The path, one module a step:
                       bits.py, search.py takes the shortest; unpaired.py does with training and served alone
     report.py         result.json, and the page made from it
 
-pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
+rollouts.py and decisions.py put a candidate beside the current model: promote, hold or roll back, by bounds that may be looked
+at every hour (sequential.py). pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
 """
 
 from importlib import import_module

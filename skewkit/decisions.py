@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from . import plots
+from . import hourly
 from .checks.distribution import distribution
 from .checks.schema import schema
 from .checks.shadow import CHANGE, Watched, shadow
@@ -100,7 +100,7 @@ class Decision(Result):
         return f"<{len(self.findings)} findings: {self.decision}>"
 
     def plot(self):
-        return plots.hours(self.hours)
+        return hourly.hours(self.hours)
 
     def _repr_html_(self):
         from html import escape

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from . import blindspots, plots
+from . import blindspots, hourly, plots
 from .formulas import FORMULAS
 from .metrics import HEADLINE, NAMES
 from .records import Cost, Finding, SkewkitError, Verdict
@@ -110,8 +110,8 @@ def page(result: Mapping[str, Any]) -> str:
         incident=incident(result["incident"]),
         pictures=[p.html() for p in drawn],
         decision=decision,
-        hours=plots.hours(decision["hours"]).html() if decision and decision["hours"] else "",
-        known=[(plots.watched_name(one), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
+        hours=hourly.hours(decision["hours"]).html() if decision and decision["hours"] else "",
+        known=[(hourly.watched_name(one), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
         between=("current", "candidate") if decision else ("replayed", "served"),
         causes=[
             (fit, plots.cause(fit).html() if fit["picture"] else "") for fit in result["fits"] if fit["plant"] is None

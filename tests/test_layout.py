@@ -63,7 +63,6 @@ MAY = {
     "sketch": "distance distributions",
     "plots": "blindspots distance metrics",
     "formulas": "bounds cells columns distance evidence policy policy_file records",
-    "page": "blindspots formulas metrics plots records words",
     "wobble": "bounds cells columns distance records",
     "files": "columns engines names records",
     "versioned": "engines files names records",
@@ -114,7 +113,9 @@ MAY = {
     "drills": "columns costs engines incidents injection load mitigation noticing pairs pipeline policy policy_file records results scenarios scope skews",
     "widgets": "drills metrics pipeline plots policy_file records scenarios scope skews",
     "rollouts": "engines load locations policy records segments",
-    "decisions": "checks costs plots policy policy_file records results rollouts words",
+    "hourly": "metrics plots",
+    "page": "blindspots formulas hourly metrics plots records words",
+    "decisions": "checks costs hourly policy policy_file records results rollouts words",
     "report": "blindspots decisions history models page progress records results",
     "notebook": "models names page records report",
     "plan": "baseline_file history locations notebook records words",
@@ -287,7 +288,7 @@ def test_notebooks_hold_no_output_and_are_thin(path):
 
 def test_scheduled_notebooks_use_no_widgets():
     """An error inside a widget's output would exit 0."""
-    for name in ("2_drill", "3_check"):
+    for name in ("2_drill", "3_check", "5_shadow"):
         assert "widget" not in json.dumps(
             [
                 c["source"]
