@@ -28,6 +28,7 @@ DO = {
     "roll back": "Take the candidate out of the traffic now.",
 }
 DRAWN = ("moved", "flips", "decided", "errors")  # whose hours are kept and drawn
+HOUR = np.timedelta64(1, "h")
 LOUDEST = 2  # of what rolls back, drawn as well
 WIDER = 1.96  # half of a 95 percent interval, in standard deviations
 
@@ -131,17 +132,16 @@ def decide(rollout: Rollout, policy: Policy | None = None, seed: int = 0, draws:
     watched = list(shadow(rollout, policy))
     costs, absent = _costs(rollout, policy, seed, draws)
     watched += _calibration(costs, half.level(rollout.case))
-    findings = [policy.judge(w.finding) for w in watched]
-    findings += [half.judge(f) for f in _arms(rollout, half)]
-    alarmed = {f.feature for f in findings if f.verdict and f.verdict.alarm}
+    watched += _arms(rollout, half)
+    judged = [(w, policy.judge(w.finding)) for w in watched]
+    alarmed = {f.feature for _, f in judged if f.verdict and f.verdict.alarm}
     alike = {f for f in rollout.case.roles.features if rollout.columns(f) is not None} - alarmed
-    findings += [half.judge(f) for f in _trained(rollout, half, alike)]
+    judged += [(w, policy.judge(w.finding)) for w in _trained(rollout, half, alike)]
     index, _ = rollout.hours
-    judged = list(zip(watched, findings, strict=False))
     certain = [at for w, f in judged if (at := _first(w, f, policy, index)) is not None]
     hours = [_hours(w, f, policy, index) for w, f in _drawn(judged)]
     return Decision(
-        Findings(findings),
+        Findings(f for _, f in judged),
         costs,
         (*policy.over(), *absent, *_absent(rollout)),
         rollout.case,
@@ -157,7 +157,8 @@ def _arms(rollout, policy):
     """A canary's features against the current's: by the hash that parts them, both are draws from the same requests."""
     if not rollout.paired:
         case = replace(rollout.case, training=rollout.case.replayed, replayed=None, pairs=None)
-        yield from (replace(f, change=CHANGE) for f in distribution(case, policy))
+        for f in distribution(case, policy):
+            yield Watched(replace(f, change=CHANGE), least=_again(case, rollout, policy, f))
 
 
 def _trained(rollout, policy, alike):
@@ -165,8 +166,35 @@ def _trained(rollout, policy, alike):
     if not rollout.trained:
         return
     case = replace(rollout.case, replayed=None, pairs=None)
-    for f in (*schema(case, policy), *distribution(case, policy)):
-        yield replace(f, change="drift") if f.feature in alike and f.check == "distribution" else f
+    yield from map(Watched, schema(case, policy))
+    for f in distribution(case, policy):
+        drift = f.feature in alike
+        yield Watched(replace(f, change="drift") if drift else f, least=_again(case, rollout, policy, f))
+
+
+def _again(case, rollout, policy, f):
+    """The lower bound of what was found of a feature's spread, after so many hours."""
+    index, roles = rollout.hours[0], replace(case.roles, features=(f.feature,))
+    shared = replace(
+        policy, groups=policy.groups * len(case.roles.features)
+    )  # at no larger level than it was found with
+
+    def least(hours):
+        until = index[hours - 1] + HOUR
+        served = case.served.between(None, until)
+        before = (
+            case.training
+            if rollout.trained and case.training is rollout.case.training
+            else case.training.between(None, until)
+        )
+        if not len(served) or not len(before):
+            return -np.inf
+        cut = replace(case, roles=roles, training=before, served=served)
+        return next(
+            (x.low for x in distribution(cut, shared) if x.statistic == f.statistic and x.low is not None), -np.inf
+        )
+
+    return least
 
 
 def _costs(rollout, policy, seed, draws):
@@ -212,7 +240,7 @@ def _first(watched, finding, policy, index):
         hour = bisect(range(1, len(index)), True, key=lambda hours: watched.least(hours) > most)
     else:
         return None
-    return index[hour] + np.timedelta64(1, "h")
+    return index[hour] + HOUR
 
 
 def _drawn(judged):
@@ -232,7 +260,7 @@ def _hours(watched, finding, policy, index):
         "unit": finding.unit,
         "tolerated": limit.get("tolerated"),
         "material": m if (m := limit.get("material")) is not None and m < 1 else None,  # no share is above 1
-        "at": [(h + np.timedelta64(1, "h")).isoformat() for h in index],
+        "at": [(h + HOUR).isoformat() for h in index],
         **{n: [float(v) for v in getattr(watched, n)] for n in ("value", "low", "high")},
     }
 

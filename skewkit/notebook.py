@@ -38,14 +38,8 @@ OK, FAILED, REFUSED, TIMED_OUT, KERNEL_DIED = 0, 1, 2, 124, 138
 VERDICTS = {"ok": OK, "warn": 3, "breach": 4, "inconclusive": 5}
 DECISIONS = {"promote": OK, "hold": 3, "roll back": 4}  # of a candidate: too little data is a reason to hold
 LIMIT = 3600.0  # seconds a run may take
-TYPES = {
-    "str": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "list": list,
-    "dict": dict,
-}  # what papermill can read too
+# what papermill can read too
+TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
 
 
 class Refused(SkewkitError):

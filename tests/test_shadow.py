@@ -255,6 +255,19 @@ def test_a_canary_that_fails_or_decides_otherwise_is_rolled_back(log, control):
     assert of(sure, "decided").verdict == Verdict.breach and of(sure, "ks").verdict == Verdict.breach
 
 
+def test_the_hour_of_a_canary_s_feature_is_found(log, control):
+    """From noon of the second day its amounts are in cents: certain in some later hour, without a row of the hours before."""
+    current, canary = parted(log, control)
+    late = canary["asked"] >= HALF
+    found = decided(
+        current, canary.assign(amount=canary["amount"].where(~late, canary["amount"] * 100)), mode="canary", share=0.05
+    )
+    assert any(
+        f.check == "distribution" and f.feature == "amount" and f.verdict == Verdict.breach for f in found.findings
+    )
+    assert found.decision == "roll back" and pd.Timestamp(found.since.replace(" UTC", "Z")) > HALF
+
+
 def test_a_sample_ratio_mismatch_is_held_with_its_chi_square(log, control):
     """Eight percent where five were meant, and so more than a canary takes: both are findings; scipy has the chi square."""
     current, canary = parted(log, control, 0.08)
