@@ -182,11 +182,8 @@ def _again(case, rollout, policy, f):
     def least(hours):
         until = index[hours - 1] + HOUR
         served = case.served.between(None, until)
-        before = (
-            case.training
-            if rollout.trained and case.training is rollout.case.training
-            else case.training.between(None, until)
-        )
+        whole = case.training is rollout.case.training  # what the candidate learned from has no hours
+        before = case.training if whole else case.training.between(None, until)
         if not len(served) or not len(before):
             return -np.inf
         cut = replace(case, roles=roles, training=before, served=served)

@@ -12,6 +12,7 @@ A row counts as one draw, independent of the others given what came before.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from functools import lru_cache
 
 import numpy as np
@@ -90,9 +91,8 @@ def quantile_bounds(ordered: np.ndarray, q: float, level: float) -> tuple[float,
     They are two values of the sample: how many lie at or below the quantile is a count whose share is q or more, and how
     many below it one whose share is q or less (Howard and Ramdas, Bernoulli 2022). Infinite while there are too few.
     """
-    n = len(ordered)
-    counts, enough = np.arange(n + 1), np.log(2 / level)
-    few = evidence(n - counts, n, 1 - q) >= enough  # so few at or below it that its share would not be q
-    many = evidence(counts, n, q) >= enough
-    first, last = int(np.argmin(few)), n - int(np.argmin(many[::-1]))
+    n, enough = len(ordered), np.log(2 / level)
+    # so few at or below it, or so many below it, that its share would not be q
+    first = bisect_left(range(n + 1), True, key=lambda k: evidence(n - k, n, 1 - q) < enough)
+    last = bisect_left(range(n + 1), True, key=lambda k: evidence(k, n, q) >= enough) - 1
     return float(ordered[first - 1]) if first else -np.inf, float(ordered[last]) if last < n else np.inf
