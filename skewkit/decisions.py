@@ -143,7 +143,7 @@ def decide(rollout: Rollout, policy: Policy | None = None, seed: int = 0, draws:
     return Decision(
         Findings(f for _, f in judged),
         costs,
-        (*policy.over(), *absent, *_absent(rollout)),
+        (*policy.over(), *absent, *_absent(rollout, {w.finding.statistic for w in watched})),
         rollout.case,
         promise=_promise(rollout, policy),
         hours=tuple(hours),
@@ -266,13 +266,13 @@ def _promise(rollout, policy):
     sentence = (
         f"While the candidate does nothing beyond what is tolerated, the chance that any of {rollout.tests()} statistics ever "
         f"alarms, looked at after every hour for as long as one likes, is at most {50 * policy.alpha:g}%, if what follows does not "
-        f"depend on what came before; and as much again for its features against training, over {policy.looks:,} looks."
+        f"depend on what came before; and as much again for metrics on labels and features against training, over {policy.looks:,} looks."
     )
     numbers = {"alpha": policy.alpha, "looks": policy.looks, "features": len(rollout.case.roles.features)}
     return {**numbers, "tests": rollout.tests(), "level": rollout.level(policy), "sentence": sentence}
 
 
-def _absent(rollout):
+def _absent(rollout, measured):
     """What was not compared, and what to give."""
     roles = rollout.case.roles
     if not rollout.trained:
@@ -283,6 +283,8 @@ def _absent(rollout):
         yield NotRun(
             "errors", "only a request without a prediction counted as an error", "error, a column of both logs"
         )
+    if "mean_change" not in measured:
+        yield NotRun("mean_change", "only the mean of predictions in [0, 1] has bounds", "predictions as probabilities")
     if not rollout.paired:
         yield NotRun("moved", "a canary's requests were answered by one model each", "a shadow, where both answer each")
     if not rollout.paired and rollout.share is None:

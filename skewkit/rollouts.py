@@ -160,7 +160,10 @@ def rollout(
         ) from None
     if unknown := [f for f in defaults or {} if f not in case.roles.features]:
         raise SkewkitError(f"defaults names {unknown[0]!r}; the features are {', '.join(case.roles.features)}")
-    return Rollout(case, mode, trained, latency or None, error or None, defaults or {}, share or None)
+    found = Rollout(case, mode, trained, latency or None, error or None, defaults or {}, share or None)
+    if not len(found.hours[0]):
+        raise SkewkitError(f"no request has a time in {time!r}; give the column that says when each was made")
+    return found
 
 
 def _sides(current, candidate, suffix):

@@ -110,7 +110,8 @@ def tolerated(f: Finding) -> str:
 def about(one: Mapping[str, Any]) -> str:
     """What a finding of another run was about."""
     where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
-    return f"{one['feature'] or 'keys'}: {one['check']} {one['statistic']}{where} ({one['change']})"
+    whole = "all requests" if one["check"] == "shadow" else "keys"
+    return f"{one['feature'] or whole}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 
 def number(value) -> str:

@@ -313,6 +313,26 @@ def test_what_cannot_be_compared_is_refused(what, log, control):
         sk.rollout(log, control, **{**SHADOW, **changes})
 
 
+def test_logs_that_do_not_meet_are_refused_in_their_own_names(log, control):
+    """Keys of other requests, no row, no time: said of the current's and the candidate's log."""
+    for candidate, said in (
+        (control.assign(request=control["request"] + 10**6), "no key of the candidate's log is in the current's log"),
+        (control.head(0), "the candidate's log.* no rows"),
+        (control.assign(asked=control["asked"].dt.tz_localize(None)), "the candidate's log.*time_zone="),
+    ):
+        with pytest.raises(SkewkitError, match=said):
+            sk.rollout(log, candidate, **SHADOW)
+    with pytest.raises(SkewkitError, match="no request has a time"):
+        sk.rollout(*(t.assign(asked=t["asked"].where(t["asked"].isna())) for t in (log, control)), **SHADOW)
+
+
+def test_a_regression_has_no_decisions(log, control):
+    """Numbers beyond 1: what is apart is counted, what has no bounds is said."""
+    found = decided(*(t.assign(score=t["score"] * 1_000) for t in (log, control)), task="regression", label=None)
+    assert found.decision == "promote" and of(found, "moved").value == 0
+    assert "mean_change" in {n.step for n in found.not_run} and "flips" not in {f.statistic for f in found.findings}
+
+
 def test_no_candidate_is_refused(log):
     """Neither a second table nor a suffix that any column has."""
     for suffix in ("", "_new"):
