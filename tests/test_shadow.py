@@ -221,6 +221,9 @@ def test_old_features_stand_beside_the_hours_that_diverge(log, control):
     }
     candidate = control.assign(**dated, score=control["score"].where(~late, control["score"] * 1.2))
     found = of(decided(log, candidate, as_of={"amount": "amount_at"}), "moves_with_age", "amount")
+    fetched = candidate[["request"]].assign(feature="amount", value_time=candidate["amount_at"])
+    logged = of(decided(log, candidate.drop(columns="amount_at"), freshness=fetched), "moves_with_age", "amount")
+    assert logged == found  # from a long table as from a column beside
     *worst, rest = found.detail
     assert found.value > 0.4 and all(
         pd.Timestamp(h["since"]) >= HALF and h["age_p95"] == pytest.approx(36_000) for h in worst
