@@ -15,7 +15,9 @@ The path, one module a step:
     report.py         result.json, and the page made from it
 
 feature_log.py is for the service: it logs what is served. logged.py reads that and replays it, labels.py joins its labels.
-pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
+online.py computes the same features for one request at a time, compiled.py in an engine; two_paths.py holds both paths together.
+rollouts.py and decisions.py put a candidate beside the current model: promote, hold or roll back, by bounds that may be looked
+at every hour (sequential.py). pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
 """
 
 from importlib import import_module
@@ -34,6 +36,7 @@ _HOME = {
     "check": "pipeline",
     "compare": "load",
     "corrected": "patch",
+    "decide": "decisions",
     "diagnose": "diagnosis",
     "drill": "drills",
     "examine": "pipeline",
@@ -50,6 +53,7 @@ _HOME = {
     "read_policy": "policy_file",
     "recompute_log": "logged",
     "replay_log": "logged",
+    "rollout": "rollouts",
     "scenario": "scenarios",
     "skews": "",
     "slowly_changing": "time_travel",

@@ -12,7 +12,7 @@ from . import baseline_command, contract_command
 from .records import SkewkitError
 
 CODES = """exit codes: 0 ok, 3 warn, 4 breach, 5 inconclusive; 2 refused before a kernel started, 124 timed out,
-138 the kernel died, 1 anything else that failed. An error outranks a finding."""
+138 the kernel died, 1 anything else that failed. Of a candidate (shadow): 0 promote, 3 hold, 4 roll back. An error outranks a finding."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,7 +13,14 @@ from typing import Any
 from .records import SkewkitError, Verdict
 
 RUN = re.compile(r"\.?(\d{8}T\d{6}Z)-[\w-]+-[0-9a-f]{4}(\.failed)?")  # what `report.new_id` makes, staged or failed
-SAME = ("training", "key", "features", "segments")  # parameters by which a run is of the same thing as another
+SAME = (
+    "training",
+    "key",
+    "features",
+    "segments",
+    "candidate",
+    "mode",
+)  # parameters by which a run is of the same thing as another
 WHOLE = ("run_id", "notebook", "started", "seconds", "parameters", "inputs", "verdict", "findings", "drill")
 KEEP = 30  # whole runs of each notebook
 HOURS = 24.0  # after which what an interrupted run left is nobody's

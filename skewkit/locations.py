@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -84,6 +85,7 @@ def _paths(source):
 
 # What a source is, and what opens it; the first that fits does. An Ibis table speaks Arrow as well: it would come whole.
 OPENERS = (
+    (lambda source: isinstance(source, Local), lambda name, table: replace(table, name=name)),
     (lambda source: isinstance(source, pd.DataFrame), _frame),
     (is_ibis, open_ibis),
     (is_database, open_database),

@@ -36,15 +36,10 @@ from .report import RUN, beside, new_id, place, validate, write
 
 OK, FAILED, REFUSED, TIMED_OUT, KERNEL_DIED = 0, 1, 2, 124, 138
 VERDICTS = {"ok": OK, "warn": 3, "breach": 4, "inconclusive": 5}
+DECISIONS = {"promote": OK, "hold": 3, "roll back": 4}  # of a candidate: too little data is a reason to hold
 LIMIT = 3600.0  # seconds a run may take
-TYPES = {
-    "str": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "list": list,
-    "dict": dict,
-}  # what papermill can read too
+# what papermill can read too
+TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
 
 
 class Refused(SkewkitError):
@@ -180,9 +175,9 @@ def run(name: str, files_: list[str], pairs: list[tuple[str, str]], runs: Path, 
         result, why = _result(aside, folder.name)
         if result is not None:
             place(aside, folder)
-            say(f"{result['verdict']}: {summary(result)}")
+            say(summary(result) if result.get("decision") else f"{result['verdict']}: {summary(result)}")
             say(f"{shown}/report.html ({spent})")
-            return VERDICTS[result["verdict"]]
+            return code_of(result)
         code = FAILED
     else:
         why = {TIMED_OUT: f"it did not finish within {limit:g} s", KERNEL_DIED: "its kernel died"}.get(code)
@@ -192,6 +187,13 @@ def run(name: str, files_: list[str], pairs: list[tuple[str, str]], runs: Path, 
     say(f"failed: {why}")
     say(f"{shown}.failed holds the notebook as far as it came ({spent})")
     return code
+
+
+def code_of(result: Mapping[str, Any]) -> int:
+    """The exit code of a whole run: its decision's, where it is of a candidate, else its verdict's."""
+    if decision := result.get("decision"):
+        return DECISIONS[decision["said"]]
+    return VERDICTS[result["verdict"]]
 
 
 def _shown(folder, runs):

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from . import blindspots, plots
+from . import blindspots, hourly, plots
 from .formulas import FORMULAS
 from .metrics import HEADLINE, NAMES
 from .records import Cost, Finding, SkewkitError, Verdict
@@ -44,12 +44,19 @@ MEANING = {
 UNSPLIT = (
     "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
 )
+DECIDED = {
+    "ok": "Nothing that was compared is beyond what is tolerated.",
+    "warn": "Something is beyond what is tolerated and not certainly past what rolls back: look into it before promoting.",
+    "inconclusive": "Too little is known to promote; leave it running.",
+    "breach": "Something is past what rolls back, by more than chance allows.",
+}
 SIDES = {
     "training": "training against its own events, times and labels",
     "served": "what was served against what was agreed for it",
     "skew": "served against replayed",
     "drift": "replayed against training",
     "total": "served against training",
+    "candidate": "the candidate against the current model",
 }
 
 
@@ -60,6 +67,7 @@ def page(result: Mapping[str, Any]) -> str:
     alarms = [f for f in beyond if not f.accepted]
     spots = blindspots.frame(result["drill"])
     drawn = [picture(result)] if result["drill"] else [plots.findings(judged), plots.impact(costs(result))]
+    decision = result.get("decision")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
         number=number,
@@ -90,7 +98,7 @@ def page(result: Mapping[str, Any]) -> str:
         drift=[(f, tell(f)) for f in alarms if f.change == "drift" and not f.segment],
         changes_seen={f.change for f in judged},
         described=[f for f in findings(result) if f.plant is None],
-        changes=[c for c in costs(result) if c.change == "skew" and c.plant is None],
+        changes=[c for c in costs(result) if c.change in plots.CHANGED and c.plant is None],
         offline={c.metric: c for c in costs(result) if c.change == "offline"},
         matrix=[{**cell["row"], "called": called(cell)} for cell in result["drill"]],
         training={cell["scope"].get("side") for cell in result["drill"]} == {"training"},
@@ -101,6 +109,10 @@ def page(result: Mapping[str, Any]) -> str:
         metric=next(iter(spots["metric"].dropna()), None),
         incident=incident(result["incident"]),
         pictures=[p.html() for p in drawn],
+        decision=decision,
+        hours=hourly.hours(decision["hours"]).html() if decision and decision["hours"] else "",
+        known=[(hourly.watched_name(one), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
+        between=("current", "candidate") if decision else ("replayed", "served"),
         causes=[
             (fit, plots.cause(fit).html() if fit["picture"] else "") for fit in result["fits"] if fit["plant"] is None
         ][:MOST],
@@ -115,18 +127,29 @@ def marked(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
 
 
+def _hours(one):
+    """What was known of a statistic, at eight hours from the first to the last."""
+    last = len(one["at"]) - 1
+    for i in sorted({round(last * step / 7) for step in range(8)}):
+        yield {n: one[n][i] for n in ("at", "value", "low", "high")}
+
+
 def title(result) -> str:
-    return f"{result['verdict']}: skewkit {result['notebook']}"
+    return f"{(result.get('decision') or {}).get('said') or result['verdict']}: skewkit {result['notebook']}"
 
 
 def meaning(result) -> str:
     """What the verdict says, which without a replay is less."""
+    if result.get("decision"):
+        return DECIDED[result["verdict"]]
     alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
     return UNSPLIT if alone else MEANING[result["verdict"]]
 
 
 def summary(result) -> str:
     """The run in one or two sentences, the worst first."""
+    if decision := result.get("decision"):
+        return decision["sentence"]
     if result["drill"]:
         return _drilled(result)
     judged = [

@@ -15,7 +15,7 @@ from .notebook import checked, declared, find, given
 from .records import SkewkitError
 from .words import several
 
-TABLES = ("training", "served", "replayed", "freshness")
+TABLES = ("training", "served", "replayed", "current", "candidate", "freshness")
 STARTING = 9.0  # seconds until a kernel has imported what a check needs, and its page is made: 10 s for 6,000 rows of 21 columns
 SORTS = 5.0  # a check takes about as long as sorting every column so often: 12 s with the start for 60 million values, 0.5 s to sort
 

@@ -35,6 +35,7 @@ CHECKS = {
     "freshness": (PURPLE, "F"),
     "leakage": (VERMILION, "L"),
 }
+CHANGED = ("skew", "candidate")  # changes whose two sides answered the same requests
 MOST = 15  # features in one picture
 LEAST = 0.1  # times what is tolerated: less is drawn here
 
@@ -102,7 +103,7 @@ def findings(rows) -> Picture:
 def impact(rows) -> Picture:
     """The change of each metric that the skew made, with its interval."""
     changes = [
-        c for c in rows if c.change == "skew" and c.delta is not None and c.segment is None and c.low is not None
+        c for c in rows if c.change in CHANGED and c.delta is not None and c.segment is None and c.low is not None
     ]
     figure, axes = _axes(height=1.2 + 0.32 * max(len(changes), 1))
     for at, c in enumerate(changes):
@@ -113,7 +114,8 @@ def impact(rows) -> Picture:
     axes.axvline(0, color=BLACK, lw=1)
     axes.set_yticks(range(len(changes)), [NAMES[c.metric] for c in changes])
     axes.invert_yaxis()
-    axes.set_xlabel("change, served less replayed, with 95 percent interval; X: away from 0")
+    sides = "candidate less current" if any(c.change == "candidate" for c in changes) else "served less replayed"
+    axes.set_xlabel(f"change, {sides}, with 95 percent interval; X: away from 0")
     text = "; ".join(f"{NAMES[c.metric]} {c.delta:+.4f} ({c.low:+.4f} to {c.high:+.4f})" for c in changes)
     return Picture(figure, f"Change of each metric on the same requests. {text or 'None was measured'}.")
 

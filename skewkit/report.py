@@ -19,6 +19,7 @@ from typing import Any
 import jsonschema
 
 from .blindspots import frame
+from .decisions import Decision
 from .history import last_like, since
 from .models import ModelFile
 from .page import many, page, picture
@@ -114,8 +115,10 @@ def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
 
 
 def _checked(result: Result):
+    decision = result.told() if isinstance(result, Decision) else None
     return {
-        "inputs": inputs(result.case),
+        "inputs": inputs(result.case) if decision is None else inputs_of_both(result.case),
+        "decision": decision,
         "findings": as_rows(result.findings),
         "impact": as_rows(result.impact),
         "fits": [f.to_dict() for f in result.diagnosis.fits],
@@ -148,6 +151,7 @@ def _drilled(drill: Drill):
     ]
     return {
         "inputs": inputs(steady.case),
+        "decision": None,
         "findings": as_rows(findings),
         "impact": as_rows(costs),
         "fits": [replace(f, plant=cell.plant).to_dict() for cell in drill for f in cell.result.diagnosis.fits],
@@ -177,6 +181,14 @@ def inputs(case: Case) -> list[dict[str, Any]]:
     if (c := case.contract) is not None:  # the hash of what it promises, whoever reviewed it
         read.append({"role": "contract", "uri": c.uri, "rows": None, "columns": len(c.columns), "sha256": c.sha256})
     return read
+
+
+def inputs_of_both(case: Case) -> list[dict[str, Any]]:
+    """What was read of a rollout: both logs, and what the candidate learned from where that was given."""
+    roles = {"replayed": "current", "served": "candidate"}
+    read = [{**i, "role": roles.get(i["role"], i["role"])} for i in inputs(case)]
+    current = next(i for i in read if i["role"] == "current")
+    return [i for i in read if i["role"] != "training" or i["sha256"] != current["sha256"]]
 
 
 def environment() -> dict[str, Any]:

@@ -50,6 +50,19 @@ TELLS = {
     "null_keys": "{value:.2%} of rows have no key",
     "certified": "{value:.2%} of rows differ in some feature",
     "fleet": "{value:.0%} of the features differ in many of their rows",
+    "moved": "predictions are apart in {value:.2%} of requests",
+    "flips": "decisions flip in {value:.2%} of requests",
+    "decided": "the share of decisions for yes differs by {value:.2%} of requests",
+    "mean_change": "the mean prediction is {value:.1%} off the current model's",
+    "calibration": "the calibration error is larger by {value:.4f}",
+    "errors": "requests fail more often, by {value:.2%} of them",
+    "unanswered": "{value:.2%} of requests have no answer of the candidate",
+    "latency_p50": "the median request takes {value:.0%} longer",
+    "latency_p95": "the slowest request of 20 takes {value:.0%} longer",
+    "latency_p99": "the slowest request of 100 takes {value:.0%} longer",
+    "default_share": "holds its default in another share of requests (by {value:.2%})",
+    "canary_share": "the canary's share of the traffic is {value:.2%} outside 1% to 5%",
+    "sample_ratio": "the canary's share of the traffic is {value:.2%} off the one that was meant",
 }
 MEASURES = {
     "change": "change of",
@@ -97,7 +110,8 @@ def tolerated(f: Finding) -> str:
 def about(one: Mapping[str, Any]) -> str:
     """What a finding of another run was about."""
     where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
-    return f"{one['feature'] or 'keys'}: {one['check']} {one['statistic']}{where} ({one['change']})"
+    whole = "all requests" if one["check"] == "shadow" else "keys"
+    return f"{one['feature'] or whole}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 
 def number(value) -> str:

@@ -63,7 +63,6 @@ MAY = {
     "sketch": "distance distributions",
     "plots": "blindspots distance metrics",
     "formulas": "bounds cells columns distance evidence policy policy_file records",
-    "page": "blindspots formulas metrics plots records words",
     "wobble": "bounds cells columns distance records",
     "files": "columns engines names records",
     "versioned": "engines files names records",
@@ -75,16 +74,8 @@ MAY = {
     "joins": "engines lazy lazy_pairs pairs records",
     "progress": "",
     "threads": "progress records",
-    "checks": "bounds cells clusters columns distance distributions evidence records threads",
-    "baseline_file": "checks distributions engines names records sketch",
-    "load": "baseline_file beside contract engines event_tables evidence joins locations models names records timeline",
-    "profiling": "baseline_file cells checks clusters columns engines load locations policy policy_file records sketch threads wobble",
-    "baseline_command": "profiling records",
     "causes": "metrics plots records scope words",
     "results": "blindspots causes incidents metrics plots records",
-    "report": "blindspots history models page progress records results",
-    "notebook": "models names page records report",
-    "plan": "baseline_file history locations notebook records words",
     "clues": "columns records",
     "bits": "clues records timeline",
     "chances": "clues timeline",
@@ -107,6 +98,13 @@ MAY = {
     "facts": "bits chances clues evidence records veil words",
     "unpaired": "causes clues explanations facts marginals policy records reshaped scope search skews veil",
     "diagnosis": "causes clues facts groups inference own_clock policy policy_file records reshaped scope search specimens unpaired veil verification",
+    "rollout_examples": "injection records scenarios scope skews",
+    "sequential": "",
+    "checks": "bounds cells clusters columns distance distributions evidence records sequential threads",
+    "baseline_file": "checks distributions engines names records sketch",
+    "load": "baseline_file beside contract engines event_tables evidence joins locations models names records timeline",
+    "profiling": "baseline_file cells checks clusters columns engines load locations policy policy_file records sketch threads wobble",
+    "baseline_command": "profiling records",
     "pipeline": "baseline_file causes checks costs diagnosis metrics policy policy_file records results segments split wobble",
     "noticing": "pairs pipeline policy records",
     "mitigation": "engines injection noticing pairs pipeline policy records scenarios scope",
@@ -121,12 +119,19 @@ MAY = {
     "two_paths": "checks contract endpoints features load locations memory names online pipeline policy policy_file profiles records results scenarios smallest",
     "testing": "contract endpoints locations profiles records two_paths",
     "contract_command": "contract locations records testing",
-    "__main__": "baseline_command contract_command history notebook page plan records",
     "durable": "",
     "log_columns": "columns files records",
     "feature_log": "durable log_columns records scope",
     "logged": "bounds engines feature_log files load log_columns names policy policy_file records results scenarios scope",
     "labels": "columns logged records",
+    "rollouts": "engines load locations policy records segments",
+    "hourly": "metrics plots",
+    "page": "blindspots formulas hourly metrics plots records words",
+    "decisions": "checks costs hourly policy policy_file records results rollouts words",
+    "report": "blindspots decisions history models page progress records results",
+    "notebook": "models names page records report",
+    "plan": "baseline_file history locations notebook records words",
+    "__main__": "baseline_command contract_command history notebook page plan records",
     "definitions_file": "features records report",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
@@ -296,7 +301,7 @@ def test_notebooks_hold_no_output_and_are_thin(path):
 
 def test_scheduled_notebooks_use_no_widgets():
     """An error inside a widget's output would exit 0."""
-    for name in ("2_drill", "3_check"):
+    for name in ("2_drill", "3_check", "5_shadow"):
         assert "widget" not in json.dumps(
             [
                 c["source"]

@@ -298,7 +298,7 @@ def test_papermill_sees_every_parameter_that_we_do(path):
         assert set(papermill.inspect_notebook(str(path))) >= set(declared(path))
 
 
-@pytest.mark.parametrize("name", ["drill", "check"])
+@pytest.mark.parametrize("name", ["drill", "check", "shadow"])
 def test_every_declared_parameter_has_a_type_and_says_what_it_is(name):
     """A parameter without a comment is a parameter nobody can use."""
     assert all(p.type and p.about for p in declared(find(name)).values())
@@ -311,6 +311,15 @@ def test_the_check_declares_what_compare_takes():
     from skewkit.load import compare
 
     assert set(declared(find("check"))) == {*inspect.signature(compare).parameters, "policy", "seed"}
+
+
+def test_the_shadow_declares_what_rollout_takes():
+    """As the check's: the same names, and two of its own."""
+    import inspect
+
+    from skewkit.rollouts import rollout
+
+    assert set(declared(find("shadow"))) == {*inspect.signature(rollout).parameters, "policy", "seed"}
 
 
 def test_values_from_the_command_line_are_read_as_their_type(tmp_path):
