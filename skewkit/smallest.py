@@ -65,18 +65,22 @@ def smallest(offline, online, inputs, made, feature, tolerance) -> Smallest | No
             kept = tried
     needed = [c for c in inputs if not _same(kept[c], calm[c])]
     simpler = {c: s for c in needed if (s := _simpler(st, kept[c])) is not None}
-    if simpler:
-        asked = st.fixed_dictionaries({c: st.one_of(s, st.just(kept[c])) for c, s in simpler.items()})
-        settings = hypothesis.settings(
-            max_examples=TRIES,
-            database=None,
-            derandomize=True,
-            deadline=None,
-            report_multiple_bugs=False,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        )
+    settings = hypothesis.settings(
+        max_examples=TRIES,
+        database=None,
+        derandomize=True,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    for some in [simpler, *({c: s} for c, s in simpler.items() if len(simpler) > 1)]:  # all at once, or one by one
         with suppress(hypothesis.errors.NoSuchExample):
-            kept |= hypothesis.find(asked, lambda some: differs(kept | some), settings=settings)
+            was = dict(kept)
+            kept |= hypothesis.find(
+                st.fixed_dictionaries(some), lambda new, was=was: differs(was | new), settings=settings
+            )
+            if len(some) == len(simpler):
+                break
     needed = tuple(c for c in inputs if not _same(kept[c], calm[c]))
     one, other = (scalar(s.iloc[0]) for s in pair(kept))
     kept = {c: scalar(v) if not isinstance(v, pd.Timestamp) else v for c, v in kept.items()}
@@ -119,8 +123,7 @@ def _simpler(st, value):
         )
     if isinstance(value, (int, np.integer)):
         return st.integers(0, 1_000).map(type(value))
-    whole = st.integers(-1_000, 1_000).map(lambda v: type(value)(v))
-    return st.one_of(whole, st.integers(-10_000, 10_000).map(lambda v: type(value)(v / 10)))
+    return st.one_of(st.integers(-1_000, 1_000), st.floats(-1_000, 1_000, allow_nan=False)).map(type(value))
 
 
 def _steps(offline, online, values, feature, inputs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import threading
@@ -20,6 +21,8 @@ from skewkit.features import AsOf, Filled, LocalTime, Rate, knobs_of
 from skewkit.profiles import profiles
 from skewkit.testing import assert_parity
 from skewkit.two_paths import of_world, round_trip
+
+from .conftest import play
 
 # -- both worlds
 
@@ -72,6 +75,18 @@ def test_events_that_come_late_are_named(payments):
     """With events fed when they came, counts by their own clock are what a stream makes of them."""
     found = round_trip(**of_world(payments, 1_000, True, {}, 0))
     assert "late_events" in {fit.skew for fit in found.result.diagnosis.named}
+
+
+def test_the_notebook_ends_in_a_result(tmp_path, monkeypatch):
+    """Equal paths are ok; with a clock turned the page begins with the cause, and the smallest input stands beside its feature."""
+    monkeypatch.chdir(tmp_path)
+    small = {"scenario": "payments", "profiles": 200}
+    assert play("parity", **small)["trip"].result.verdict == "ok"
+    names = play("parity", **small, knobs={"zone": "UTC"})
+    result = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text())
+    assert result["verdict"] == "breach" and result["fits"][0]["skew"] == "time_zone"
+    (hour,) = [f for f in result["findings"] if f["feature"] == "hour" and f["statistic"] == "differ"]
+    assert hour["detail"][0]["replayed"] == str(names["trip"].smallest[0].offline)
 
 
 # -- a team's own two functions
