@@ -133,6 +133,7 @@ MAY = {
     "plan": "baseline_file history locations notebook records words",
     "__main__": "baseline_command contract_command history notebook page plan records",
     "definitions_file": "features records report",
+    "surroundings": "records report",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
