@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import matplotlib
@@ -38,6 +39,30 @@ def few(flights):
 def payments():
     """A small world of payments, simulated."""
     return sk.scenario("payments", events=20_000)
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """A real Spark on two threads of this machine."""
+    if not shutil.which("java") and os.environ.get("CI") != "true":
+        pytest.skip(
+            "Spark needs a Java runtime, and there is none on this machine: apt-get install default-jre-headless"
+        )
+    import ibis
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield ibis.pyspark.connect(session)
+    session.stop()
 
 
 @pytest.fixture

@@ -70,6 +70,13 @@ def test_duckdb_computes_a_world_s_features(name, tmp_path, request):
     assert alike(evaluate(world.definitions, world.raw, some, world.roles.time), there) == []
 
 
+def test_spark_computes_a_world_s_features(spark, payments, tmp_path):
+    """Two hundred requests of payments, every feature."""
+    some = payments.requests.iloc[:: len(payments.requests) // 200].reset_index(drop=True)
+    there = computed(spark, tmp_path, payments.definitions, payments.raw, some, "asked", payments.roles.key)
+    assert alike(evaluate(payments.definitions, payments.raw, some, "asked"), there) == []
+
+
 @pytest.mark.parametrize("knob", [{"ttl": "1h"}, {"counted": 1.5}])
 def test_what_depends_on_the_order_of_rows_is_refused(knob, tmp_path):
     """A cache, and a share of events counted twice, are for memory."""

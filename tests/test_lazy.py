@@ -1,7 +1,5 @@
 """Tables that an engine holds answer as the same tables do in memory: DuckDB exactly, Spark within its stated error."""
 
-import os
-import shutil
 from dataclasses import replace
 
 import ibis
@@ -44,29 +42,6 @@ def table(seed=0, shift=0.0):
     frame.loc[1::7, "text"] = None
     frame.loc[3, "x"] = np.inf
     return frame
-
-
-@pytest.fixture(scope="module")
-def spark():
-    """A real Spark on two threads of this machine."""
-    if not shutil.which("java") and os.environ.get("CI") != "true":
-        pytest.skip(
-            "Spark needs a Java runtime, and there is none on this machine: apt-get install default-jre-headless"
-        )
-    from pyspark.sql import SparkSession
-
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
-    yield ibis.pyspark.connect(session)
-    session.stop()
 
 
 @pytest.fixture(params=["duckdb", "pyspark"])
