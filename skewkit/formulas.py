@@ -64,6 +64,9 @@ FORMULAS = {
     "parity.null_keys": "rows without a key / rows",
     "parity.fleet": "features of which more than the policy's fleet share of rows differ / features compared",
     "parity.certified": "rows that differ in any feature / rows compared; the upper bound is at confidence 1 - alpha",
+    "rollback.irreversible": "models that need a version that is not computed or not kept today / models to be gone back to today",
+    "rollback.days_without": "days of the window on which a model could not be gone back to",
+    "rollback.dual_run": "old versions missing on a day of their dual run / old versions that a breaking change retires",
 }
 PARTS = ("psi", "kl", "js", "tv", "shape", "cells", "formats", "ks")  # statistics that cells or values make up
 

@@ -50,6 +50,7 @@ SIDES = {
     "skew": "served against replayed",
     "drift": "replayed against training",
     "total": "served against training",
+    "deployed": "what models need against what is computed and kept",
 }
 
 

@@ -50,6 +50,9 @@ TELLS = {
     "null_keys": "{value:.2%} of rows have no key",
     "certified": "{value:.2%} of rows differ in some feature",
     "fleet": "{value:.0%} of the features differ in many of their rows",
+    "irreversible": "{value:.0%} of the models cannot be rolled back to today",
+    "days_without": "on {value:.0f} days of the window some model could not be rolled back to",
+    "dual_run": "{value:.0%} of the old versions that must run beside a new model do not",
 }
 MEASURES = {
     "change": "change of",
@@ -97,7 +100,8 @@ def tolerated(f: Finding) -> str:
 def about(one: Mapping[str, Any]) -> str:
     """What a finding of another run was about."""
     where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
-    return f"{one['feature'] or 'keys'}: {one['check']} {one['statistic']}{where} ({one['change']})"
+    whole = {"rollback": "models"}.get(one["check"], "keys")
+    return f"{one['feature'] or whole}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 
 def number(value) -> str:

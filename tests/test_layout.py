@@ -127,6 +127,7 @@ MAY = {
     "feature_log": "durable log_columns records scope",
     "logged": "bounds engines feature_log files load log_columns names policy policy_file records results scenarios scope",
     "labels": "columns logged records",
+    "retention": "locations names policy policy_file records results timeline",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
