@@ -41,6 +41,12 @@ MEANING = {
     "inconclusive": "There is too little data to say.",
     "breach": "Serving did not hold what training would have: something is at fault.",
 }
+GATED = {
+    "ok": "It may go forward: nothing in the parts that were given is beyond what is tolerated.",
+    "warn": "It may go forward, with something to look into.",
+    "inconclusive": "There is too little data to let it forward.",
+    "breach": "It may not go forward as it is.",
+}
 UNSPLIT = (
     "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
 )
@@ -122,6 +128,8 @@ def title(result) -> str:
 
 def meaning(result) -> str:
     """What the verdict says, which without a replay is less."""
+    if result["notebook"] == "gate":
+        return GATED[result["verdict"]]
     alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
     return UNSPLIT if alone else MEANING[result["verdict"]]
 

@@ -115,7 +115,7 @@ def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
 
 def _checked(result: Result):
     return {
-        "inputs": inputs(result.case),
+        "inputs": list(result.read) or inputs(result.case),
         "findings": as_rows(result.findings),
         "impact": as_rows(result.impact),
         "fits": [f.to_dict() for f in result.diagnosis.fits],
@@ -123,7 +123,7 @@ def _checked(result: Result):
         "not_run": as_rows(result.not_run),
         "drill": [],
         "incident": None,
-        "promise": result.promise,
+        **({"promise": result.promise} if result.promise else {}),  # of facts alone none is made
         "last": None,
     }
 

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime
 from html import escape
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import yaml
 
-from .locations import open_table
-from .names import expand
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Finding, SkewkitError
+from .registries import FOREVER, dated, day, days, read_models, read_registry
 from .results import Findings
-from .timeline import duration
 
-MODELS = ("model", "version", "deployed", "retired", "needs")
-REGISTRY = ("feature", "version", "computed_from", "computed_until", "retained_until")
-FOREVER = date.max.toordinal()
-DAY = 86_400 * 10**9  # in nanoseconds
 SHOWN = 20  # rows of a finding's detail
 
 
@@ -119,23 +109,23 @@ def rollback_gaps(models: Any, registry: Any, today: Any = None, window: str = "
     model version comes without what the version before it needs, that must run on for ``dual``, by the registry as it stands.
     Raises SkewkitError for a table that cannot be read so, and where no model is of the window.
     """
-    now = _day(today, "today") if today not in (None, "") else datetime.now(UTC).date().toordinal()
-    length, beside = (_days(text, name) for text, name in ((window, "window"), (dual, "dual")))
+    now = day(today, "today") if today not in (None, "") else datetime.now(UTC).date().toordinal()
+    length, beside = (days(text, name) for text, name in ((window, "window"), (dual, "dual")))
     if length < 1:
         raise SkewkitError(f"window={window!r} was asked; give a day or more, such as 90D")
-    begin, known = now - length + 1, _spells(registry)
-    every = _models(models)
+    begin, known = now - length + 1, read_registry(registry)
+    every = read_models(models)
     spans = [(m, max(m["deployed"], begin), min(now + 1, m["retired"] + length)) for m in every]
     spans = [(m, a, b) for m, a, b in spans if a < b]
     if not spans:
         raise SkewkitError(
-            f"none of the {len(every)} models was live between {_date(begin - length)} and {_date(now)}; give the models of "
+            f"none of the {len(every)} models was live between {dated(begin - length)} and {dated(now)}; give the models of "
             f"the last {window}, or another today"
         )
     gaps = tuple(gap for m, a, b in spans for need in m["needs"] for gap in _gaps(m, need, known, a, b, now, length))
     return Rollbacks(
-        since=_date(begin),
-        today=_date(now),
+        since=dated(begin),
+        today=dated(now),
         models=tuple(m["name"] for m, _, _ in spans),
         targets=tuple(m["name"] for m, _, b in spans if b > now),
         gaps=gaps,
@@ -173,14 +163,14 @@ def _finding(statistic, value, unit, n, rows):
 
 def _gaps(model, need, known, begin, end, now, window) -> Iterator[Gap]:
     keep = (
-        f"until {_date(model['retired'] + window)}" if model["retired"] < FOREVER else f"while {model['name']} is live"
+        f"until {dated(model['retired'] + window)}" if model["retired"] < FOREVER else f"while {model['name']} is live"
     )
     for since, until, why in missing(known.get(need), begin, end, model["history"]):
-        first = _date(since - model["history"])
-        to = "on" if until > now else f"to {_date(until - 1)}"
+        first = dated(since - model["history"])
+        to = "on" if until > now else f"to {dated(until - 1)}"
         verb = f"register {need}, and compute it" if why == "unknown version" else f"compute {need}"
         sentence = f"{verb} by its own definition for the requests from {first} {to}, and keep the values {keep}"
-        yield Gap(model["name"], need, _date(since), _date(until), why, sentence)
+        yield Gap(model["name"], need, dated(since), dated(until), why, sentence)
 
 
 def missing(
@@ -237,8 +227,8 @@ def _dual_runs(models, known, begin, beside) -> Iterator[DualRun]:
         if before["model"] != after["model"] or until <= begin:
             continue
         for need in (n for n in before["needs"] if n not in after["needs"]):
-            lost = tuple((_date(a), _date(b), why) for a, b, why in missing(known.get(need), since, until))
-            yield DualRun(after["name"], before["name"], need, _date(since), _date(until), lost)
+            lost = tuple((dated(a), dated(b), why) for a, b, why in missing(known.get(need), since, until))
+            yield DualRun(after["name"], before["name"], need, dated(since), dated(until), lost)
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -253,129 +243,3 @@ def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         last = (a, b)
     if last:
         yield last
-
-
-# -- the two tables
-
-
-def rows_of(name: str, source: Any) -> list[dict[str, Any]]:
-    """The rows of a small table: a frame, a location of Parquet or CSV files, mappings, or a YAML file of mappings."""
-    if isinstance(source, (str, os.PathLike)) and str(source).endswith((".yaml", ".yml")):
-        try:
-            source = yaml.safe_load(Path(expand(str(source))).read_text("utf-8"))
-        except OSError as e:
-            raise SkewkitError(
-                f"{name}: {source}: {e.strerror}; give the path of a YAML, Parquet or CSV file"
-            ) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as e:
-            raise SkewkitError(f"{name} is not YAML: {e}") from None
-        if isinstance(source, Mapping) and set(source) == {name}:
-            source = source[name]
-    elif not isinstance(source, list):
-        source = open_table(name, source).frame().to_dict("records")
-    if not isinstance(source, list) or not source or not all(isinstance(row, Mapping) for row in source):
-        raise SkewkitError(f"{name} holds no rows; give a list of them, each with its names and values")
-    return [dict(row) for row in source]
-
-
-def _rows(name, source, columns, may=()):
-    """The rows, each with these columns; what may be null need not be named."""
-    rows = rows_of(name, source)
-    for i, row in enumerate(rows, 1):
-        if lost := [c for c in columns if c not in row and c not in may]:
-            raise SkewkitError(
-                f"{name}, row {i} has no {lost[0]}; it has {', '.join(map(str, row))}, and takes {', '.join(columns)}"
-            )
-    return rows
-
-
-def _models(source):
-    """Each model with its name@version, days as ordinals, needs and history."""
-    found = []
-    for i, row in enumerate(_rows("models", source, MODELS, may=("retired",)), 1):
-        where = f"models, row {i}"
-        name = f"{row['model']}@{_version(row, where)}"
-        deployed, retired = (_day(row.get(c), f"{where}: {c}", None) for c in ("deployed", "retired"))
-        if deployed is None:
-            raise SkewkitError(f"{where}: {name} has no day in deployed; give the day on which it was")
-        retired = FOREVER if retired is None else retired
-        if retired < deployed:
-            raise SkewkitError(
-                f"{where}: {name} was retired on {_date(retired)}, before it was deployed, {_date(deployed)}"
-            )
-        history = 0 if _null(row.get("history")) else _days(row["history"], f"{where}: history")
-        made = {"model": str(row["model"]), "name": name, "deployed": deployed, "retired": retired}
-        found.append({**made, "needs": _needs(row["needs"], f"{where}: {name}"), "history": history})
-    names = [m["name"] for m in found]
-    if twice := [n for n in names if names.count(n) > 1]:
-        raise SkewkitError(f"models has {twice[0]} twice; give a row a model version")
-    return found
-
-
-def _needs(given, where):
-    """What a model needs, each feature@version once."""
-    listed = given.replace(",", " ").split() if isinstance(given, str) else given
-    listed = list(listed) if isinstance(listed, (list, tuple, np.ndarray)) else []
-    if not listed:
-        raise SkewkitError(f"{where} needs {given!r}; give a list of feature@version")
-    for one in listed:
-        feature, at, version = str(one).rpartition("@")
-        if not (feature and at and version):
-            raise SkewkitError(f"{where} needs {one!r}; write it as feature@version, such as pace@1")
-    return tuple(dict.fromkeys(map(str, listed)))
-
-
-def _spells(source) -> dict[str, list[tuple[int, int, int]]]:
-    """When each feature@version is computed and kept, as `missing` reads it."""
-    known: dict[str, list[tuple[int, int, int]]] = {}
-    for i, row in enumerate(_rows("registry", source, REGISTRY, may=("computed_until", "retained_until")), 1):
-        where = f"registry, row {i}"
-        name = f"{row['feature']}@{_version(row, where)}"
-        begin = _day(row["computed_from"], f"{where}: computed_from", None)
-        end, kept = (_day(row.get(c), f"{where}: {c}", FOREVER) for c in ("computed_until", "retained_until"))
-        if begin is not None and end < begin:
-            raise SkewkitError(f"{where}: {name} is computed until {_date(end)}, before it begins, {_date(begin)}")
-        spells = known.setdefault(name, [])
-        if begin is not None:
-            spells.append((begin, end, kept))
-    return {name: sorted(spells) for name, spells in known.items()}
-
-
-def _version(row, where):
-    version = row["version"]
-    if _null(version) or isinstance(version, (bool, float, np.floating)):
-        raise SkewkitError(
-            f"{where}: version={version!r} was given; write it as text, for a number loses its last zeros"
-        )
-    return str(version)
-
-
-def _null(value) -> bool:
-    return value is None or value == "" or (not isinstance(value, (list, tuple, np.ndarray)) and bool(pd.isna(value)))
-
-
-def _day(value, where, null=None):
-    """A day as an ordinal."""
-    if _null(value):
-        return null
-    try:
-        if isinstance(value, (bool, int, float, np.number)):
-            raise ValueError
-        stamp = pd.Timestamp(value)
-        stamp = stamp if stamp.tzinfo is None else stamp.tz_convert("UTC").tz_localize(None)
-    except (ValueError, TypeError):
-        raise SkewkitError(f"{where}={value!r} is not a day; write it like 2026-08-31") from None
-    if stamp != stamp.normalize():
-        raise SkewkitError(f"{where}={value!r} is within a day; days are whole, in UTC: write it like 2026-08-31")
-    return stamp.toordinal()
-
-
-def _days(text, name):
-    length = duration(text, name)
-    if length % DAY:
-        raise SkewkitError(f"{name}={text!r} is not of whole days; write it like 30D")
-    return length // DAY
-
-
-def _date(day: int) -> date:
-    return date.fromordinal(min(max(day, 1), FOREVER))
