@@ -127,7 +127,11 @@ MAY = {
     "feature_log": "durable log_columns records scope",
     "logged": "bounds engines feature_log files load log_columns names policy policy_file records results scenarios scope",
     "labels": "columns logged records",
-    "retention": "locations names policy policy_file records results timeline",
+    "backfills": "costs features load pipeline records results scenarios skews",
+    "gate_examples": "contract features scenarios",
+    "registries": "locations names records timeline",
+    "retention": "policy policy_file records registries results",
+    "gate": "beside causes checks load names page pipeline policy policy_file records registries report results retention two_paths",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
