@@ -33,7 +33,9 @@ def rows_of(name: str, source: Any) -> list[dict[str, Any]]:
                 f"{name}: {source}: {e.strerror}; give the path of a YAML, Parquet or CSV file"
             ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as e:
-            raise SkewkitError(f"{name} is not YAML: {e}") from None
+            at = getattr(getattr(e, "problem_mark", None), "line", None)
+            where = "" if at is None else f", at line {at + 1}"
+            raise SkewkitError(f"{name}: {source} is not YAML{where}; give a list of rows") from None
         if isinstance(source, Mapping) and set(source) == {name}:
             source = source[name]
     elif not isinstance(source, list):

@@ -197,6 +197,14 @@ def test_what_cannot_be_read_is_refused_with_what_to_do(models, registry, given,
         rollback_gaps(GOOD[0] if models is None else models, GOOD[1] if registry is None else registry, TODAY, **given)
 
 
+def test_a_file_that_is_no_yaml_is_refused_by_its_line(tmp_path):
+    """And nothing of what it holds is shown."""
+    (tmp_path / "models.yaml").write_text("models:\n  - {model: secret, version\n")
+    with pytest.raises(sk.SkewkitError, match="is not YAML, at line 3") as told:
+        rollback_gaps(str(tmp_path / "models.yaml"), GOOD[1], TODAY)
+    assert "secret" not in str(told.value)
+
+
 # -- against a loop over days
 
 DAYS = st.integers(-40, 40).map(lambda n: TODAY + timedelta(days=n))
