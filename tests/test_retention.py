@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import pandas as pd
@@ -286,6 +287,25 @@ def test_the_intervals_are_what_a_loop_over_days_finds(models, registry, window,
         length = (run.until - run.since).days
         beside = [run.since + timedelta(days=n) for n in range(length)]
         assert length == dual and lost == {d for d in beside if not there(rows(run.needs), d, 0)}
+
+
+@settings(max_examples=100, deadline=None)
+@given(models_(), st.lists(spells_(), min_size=1, max_size=6))
+def test_the_backfill_of_each_gap_closes_it(models, registry):
+    """The days that each sentence names, computed and kept: no gap is left, and nothing else is needed."""
+    try:
+        found = rollback_gaps(models, registry, TODAY)
+    except sk.SkewkitError:
+        return
+    filled = list(registry)
+    for gap in found.gaps:
+        first = re.search(r"for the requests from (\S+) (?:to (\S+),|on,)", gap.backfill)
+        feature, _, version = gap.needs.partition("@")
+        last = first[2] and date.fromisoformat(first[2]) + timedelta(days=1)
+        days = {"computed_from": first[1], "computed_until": last, "retained_until": None}
+        filled.append({"feature": feature, "version": version, **days})
+    again = rollback_gaps(models, filled, TODAY)
+    assert again.gaps == () and again.lost == () and again.days_without == 0
 
 
 def test_findings_are_judged_by_the_policy():
