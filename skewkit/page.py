@@ -145,6 +145,9 @@ def summary(result) -> str:
         return meaning(result)
     if result["verdict"] in ("breach", "warn") and (named := _named(result)):
         return named
+    if result["notebook"] == "gate":  # of parts of different kinds none outranks another
+        first = {(f.check, f.statistic): f for f in sorted(judged, key=urgency, reverse=True)}
+        return " ".join(f"{tell(f)}." for f in judged if first[f.check, f.statistic] is f)
     first, *_ = judged = sorted(judged, key=urgency)
     about = dict.fromkeys(f.feature for f in judged if f.feature and f.change == first.change)
     others = [f for f in about if f != first.feature]

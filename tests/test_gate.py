@@ -234,7 +234,7 @@ def test_both_examples_give_their_exit_codes(tmp_path, monkeypatch, capsys):
     latest = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text())
     assert {n["step"] for n in latest["not_run"]} & set(NEEDS) == set()
     assert main(["run", "gate", "-f", "notebooks/params/gate_gap.yaml"]) == 4
-    assert "must run beside a new model do not" in capsys.readouterr().out
+    assert "breach: 67% of the models cannot be rolled back to today. 100% of" in capsys.readouterr().out
     assert main(["run", "gate"]) == 1 and "none of its parts" in capsys.readouterr().out
     text = (tmp_path / "runs" / "latest" / "report.html").read_text()
     assert "It may not go forward as it is." in text and "compute pace@1 by its own definition" in text
