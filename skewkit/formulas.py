@@ -64,6 +64,9 @@ FORMULAS = {
     "parity.null_keys": "rows without a key / rows",
     "parity.fleet": "features of which more than the policy's fleet share of rows differ / features compared",
     "parity.certified": "rows that differ in any feature / rows compared; the upper bound is at confidence 1 - alpha",
+    "logging.unlogged": "requests that are not in the log / requests",
+    "logging.undelivered": "requests that their hash had chosen and that are not in the log / requests that it chose",
+    "logging.strange": "rows of the log whose key is none of the requests' / rows of the log",
     "shadow.moved": "requests whose predictions lie apart by more than scores.moved of the current's (at least scores.floor) / requests both answered",
     "shadow.flips": "requests on which the decisions differ / requests both answered; a decision: the score is at or above scores.threshold",
     "shadow.decided": "|the candidate's share of decisions for yes less the current's|",
@@ -82,6 +85,9 @@ FORMULAS = {
     "shadow.canary_share": "by how much the candidate's share of the traffic is outside 1% to 5%",
     "shadow.sample_ratio": "|the candidate's share of the traffic less the one that was meant|; beside it the chi square",
     "shadow.moves_with_age": "Spearman's correlation over hours: the age that 95% do not exceed, and the share of predictions apart",
+    "rollback.irreversible": "models that need a version that is not computed or not kept today / models to be gone back to today",
+    "rollback.days_without": "days of the window on which a model could not be gone back to",
+    "rollback.dual_run": "old versions missing on a day of their dual run / old versions that a breaking change retires",
 }
 PARTS = ("psi", "kl", "js", "tv", "shape", "cells", "formats", "ks")  # statistics that cells or values make up
 

@@ -258,7 +258,7 @@ def logged_share(log: Logged, requests: int | pd.Series | pd.Index, policy: Poli
     """Whether enough of the requests was logged: findings judged by the policy (`logging.*`), with what chance allows.
 
     ``requests`` is how many there were in the log's span of time, or the key of each. unlogged: the share of them that was
-    not logged. Given the keys also lost: the share of those that their hash had chosen and that are not in the log; and
+    not logged. Given the keys also undelivered: the share of those that their hash had chosen and that are not in the log; and
     strange: the share of the log's rows whose key is none of theirs.
     """
     policy = policy or read_policy()
@@ -274,7 +274,7 @@ def logged_share(log: Logged, requests: int | pd.Series | pd.Index, policy: Poli
         asked = pd.Series(requests).reset_index(drop=True)
         chosen = asked[coin(asked, PURPOSE, log.seed) < log.share]
         counted["unlogged"] = (n - int(asked.isin(keys).sum()), n, "share of requests")
-        counted["lost"] = (int((~chosen.isin(keys)).sum()), len(chosen), "share of chosen requests")
+        counted["undelivered"] = (int((~chosen.isin(keys)).sum()), len(chosen), "share of chosen requests")
         counted["strange"] = (int((~keys.isin(asked)).sum()), len(keys), "share of rows")
     found = (_finding(name, *counts, level) for name, counts in counted.items() if counts[1])
     return Findings(policy.judge(f) for f in found)

@@ -41,6 +41,12 @@ MEANING = {
     "inconclusive": "There is too little data to say.",
     "breach": "Serving did not hold what training would have: something is at fault.",
 }
+GATED = {
+    "ok": "It may go forward: nothing in the parts that were given is beyond what is tolerated.",
+    "warn": "It may go forward, with something to look into.",
+    "inconclusive": "There is too little data to let it forward.",
+    "breach": "It may not go forward as it is.",
+}
 UNSPLIT = (
     "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
 )
@@ -57,6 +63,7 @@ SIDES = {
     "drift": "replayed against training",
     "total": "served against training",
     "candidate": "the candidate against the current model",
+    "deployed": "what models need against what is computed and kept",
 }
 
 
@@ -142,6 +149,8 @@ def meaning(result) -> str:
     """What the verdict says, which without a replay is less."""
     if result.get("decision"):
         return DECIDED[result["verdict"]]
+    if result["notebook"] == "gate":
+        return GATED[result["verdict"]]
     alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
     return UNSPLIT if alone else MEANING[result["verdict"]]
 
@@ -159,6 +168,9 @@ def summary(result) -> str:
         return meaning(result)
     if result["verdict"] in ("breach", "warn") and (named := _named(result)):
         return named
+    if result["notebook"] == "gate":  # of parts of different kinds none outranks another
+        first = {(f.check, f.statistic): f for f in sorted(judged, key=urgency, reverse=True)}
+        return " ".join(f"{tell(f)}." for f in judged if first[f.check, f.statistic] is f)
     first, *_ = judged = sorted(judged, key=urgency)
     about = dict.fromkeys(f.feature for f in judged if f.feature and f.change == first.change)
     others = [f for f in about if f != first.feature]

@@ -117,7 +117,7 @@ def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
 def _checked(result: Result):
     decision = result.told() if isinstance(result, Decision) else None
     return {
-        "inputs": inputs(result.case) if decision is None else inputs_of_both(result.case),
+        "inputs": list(result.read) or (inputs(result.case) if decision is None else inputs_of_both(result.case)),
         "decision": decision,
         "findings": as_rows(result.findings),
         "impact": as_rows(result.impact),
@@ -126,7 +126,7 @@ def _checked(result: Result):
         "not_run": as_rows(result.not_run),
         "drill": [],
         "incident": None,
-        "promise": result.promise,
+        **({"promise": result.promise} if result.promise else {}),  # of facts alone none is made
         "last": None,
     }
 

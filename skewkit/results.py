@@ -98,6 +98,9 @@ class Result:
     case: Case | None = field(default=None, repr=False)
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
     promise: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    read: tuple[Mapping[str, Any], ...] = field(
+        default=(), repr=False
+    )  # what was read, where that is not the case alone
 
     @property
     def verdict(self) -> str:

@@ -50,6 +50,8 @@ TELLS = {
     "null_keys": "{value:.2%} of rows have no key",
     "certified": "{value:.2%} of rows differ in some feature",
     "fleet": "{value:.0%} of the features differ in many of their rows",
+    "undelivered": "{value:.2%} of the requests chosen for the log are not in it",
+    "strange": "{value:.2%} of the log's rows are of no request",
     "moved": "predictions are apart in {value:.2%} of requests",
     "flips": "decisions flip in {value:.2%} of requests",
     "decided": "the share of decisions for yes differs by {value:.2%} of requests",
@@ -63,6 +65,9 @@ TELLS = {
     "default_share": "holds its default in another share of requests (by {value:.2%})",
     "canary_share": "the canary's share of the traffic is {value:.2%} outside 1% to 5%",
     "sample_ratio": "the canary's share of the traffic is {value:.2%} off the one that was meant",
+    "irreversible": "{value:.0%} of the models cannot be rolled back to today",
+    "days_without": "on {value:.0f} days of the window some model could not be rolled back to",
+    "dual_run": "{value:.0%} of the old versions that must run beside a new model do not",
 }
 MEASURES = {
     "change": "change of",
@@ -110,7 +115,7 @@ def tolerated(f: Finding) -> str:
 def about(one: Mapping[str, Any]) -> str:
     """What a finding of another run was about."""
     where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
-    whole = "all requests" if one["check"] == "shadow" else "keys"
+    whole = {"rollback": "models", "shadow": "all requests"}.get(one["check"], "keys")
     return f"{one['feature'] or whole}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 

@@ -633,7 +633,7 @@ def test_what_the_hash_had_chosen_and_is_not_there_is_counted(tmp_path):
     chosen = keys[coin(keys, "log") < 0.05]
     clean, _ = logged(tmp_path / "clean", [(k, {"x": 1}) for k in keys], share=0.05)
     assert sk.logged_share(clean, keys).to_frame().set_index("statistic")["value"].to_dict() == {
-        "unlogged": 1 - len(chosen) / 20_000, "lost": 0.0, "strange": 0.0,
+        "unlogged": 1 - len(chosen) / 20_000, "undelivered": 0.0, "strange": 0.0,
     }  # fmt: skip
     with sk.FeatureLog(tmp_path / "faulty", share=0.05) as log:
         for k in [*keys[~keys.isin(chosen[:20])], *(f"s{i}" for i in range(1_000))]:
@@ -641,9 +641,13 @@ def test_what_the_hash_had_chosen_and_is_not_there_is_counted(tmp_path):
     faulty = sk.read_log(tmp_path / "faulty")
     found = {f.statistic: f for f in sk.logged_share(faulty, keys)}
     strange = int(faulty.frame["request_id"].str.startswith("s").sum())
-    assert (found["lost"].value, found["lost"].n) == (20 / len(chosen), len(chosen))
+    assert (found["undelivered"].value, found["undelivered"].n) == (20 / len(chosen), len(chosen))
     assert found["strange"].value == strange / len(faulty) > 0.02
-    assert {s: str(f.verdict) for s, f in found.items()} == {"unlogged": "ok", "lost": "breach", "strange": "breach"}
+    assert {s: str(f.verdict) for s, f in found.items()} == {
+        "unlogged": "ok",
+        "undelivered": "breach",
+        "strange": "breach",
+    }
 
 
 def test_a_count_that_cannot_be_is_refused(tmp_path):

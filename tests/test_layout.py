@@ -134,6 +134,11 @@ MAY = {
     "__main__": "baseline_command contract_command history notebook page plan records",
     "definitions_file": "features records report",
     "surroundings": "records report",
+    "backfills": "costs features load pipeline records results scenarios skews",
+    "gate_examples": "contract features scenarios",
+    "registries": "locations names records timeline",
+    "retention": "policy policy_file records registries results",
+    "gate": "beside causes checks load names page pipeline policy policy_file records registries report results retention two_paths",
 }
 HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
 
