@@ -91,12 +91,13 @@ def test_what_is_in_part_explained_is_in_part_put_right(right):
     """Rows that are otherwise wrong stay as they were served, and held-out rows tell the share."""
     served = sk.inject(right, S.UnitChange(features=("amount",), factor=12.0), Scope(), R)
     odd = np.arange(len(right)) % 25 == 0
-    served["amount"] = served["amount"].mask(odd, 5.123456)
+    wrong = np.random.default_rng(4).normal(size=len(right)) ** 3
+    served["amount"] = served["amount"].mask(odd, wrong)
     (fit,) = sk.diagnose(case(served, right)).fits
     assert 0.9 <= fit.held_out < 1 and fit.explained == pytest.approx(0.96)
     mended, _ = run(fit.undo, right, served)
     assert agree(mended["amount"], right["amount"]).mean() == pytest.approx(0.96)
-    assert (mended["amount"][odd] == 5.123456).all()
+    assert (mended["amount"][odd] == wrong[odd]).all()
 
 
 def test_a_cause_of_chance_and_an_unknown_one_have_no_patch(right):
