@@ -14,7 +14,7 @@ TOGETHER = 6  # splits that a test runs
 
 @pytest.mark.parametrize(("n", "first"), [(n, i) for n, many in SPLITS.items() for i in range(0, many, TOGETHER)])
 def test_clean_splits_raise_no_alarm(n, first):
-    """25 features of all kinds, independent and by user, steady and wobbling: none of 300 runs alarms."""
+    """25 features of all kinds, independent and by user, steady and wobbling: none of 270 runs alarms."""
     raised = {s: alarms(n, s, *KINDS[s % len(KINDS)]) for s in range(first, first + TOGETHER)}
     assert not any(raised.values()), raised
 
