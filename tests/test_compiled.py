@@ -45,7 +45,7 @@ def computed(con, folder, definitions, raw, requests, asked, key):
     return made.to_pandas().set_index(key).loc[requests[key]].reset_index(drop=True)
 
 
-@settings(max_examples=25, deadline=None, phases=[p for p in Phase if p is not Phase.shrink])
+@settings(max_examples=15, deadline=None, phases=[p for p in Phase if p is not Phase.shrink])
 @given(world=worlds(), knobs=KNOBS)
 def test_duckdb_gives_what_memory_gives(world, knobs, tmp_path_factory):
     """Every definition with every knob that no order of rows decides, on tables with nulls, ties and late events."""
