@@ -26,7 +26,6 @@ from .features import (
 from .records import SkewkitError
 from .timeline import duration, zone
 
-ROW = "__row"  # of the requests, and of the events: their place
 LOCAL = {"duckdb": "timezone", "postgres": "timezone", "pyspark": "from_utc_timestamp"}  # an engine's own wall clock
 PARTS = {
     "hour": lambda t: t.hour(),
@@ -116,6 +115,8 @@ def _(d: Encoded, a):
 
 @_value.register
 def _(d: LocalTime, a):
+    if d.part not in PARTS:
+        raise SkewkitError(f"{d.part!r} is no part of a local time; there are {', '.join(PARTS)}")
     wall = a.wall(_moment(a.requests[d.source]), d.zone or a.requests[d.zone_in])
     return a.with_value(PARTS[d.part](wall))
 

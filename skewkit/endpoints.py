@@ -67,7 +67,7 @@ class Endpoint:
         except (URLError, HTTPException, OSError, ValueError) as e:
             why = getattr(e, "reason", e)
             raise SkewkitError(
-                f"{self.address} cannot be asked ({why}); start it, or give its address as {KINDS}"
+                f"{self.address} cannot be asked ({why}); start it, or give its address like {' or '.join(KINDS.values())}"
             ) from e
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .contract import infer, review_contract, write_contract
+from .durable import put
 from .features import digest
 from .scenarios import Scenario, scenario
 
@@ -28,8 +29,7 @@ def write(folder: Path, world: Scenario | None = None) -> list[Path]:
     tables["served_other"] = served.assign(definitions=served["definitions"].mask(tenth, other))
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        table.to_parquet(folder / f".{name}.aside", index=False)
-        os.replace(folder / f".{name}.aside", folder / f"{name}.parquet")
+        put(folder / f"{name}.parquet", partial(table.to_parquet, index=False))
     agreed = infer(training, features=world.roles.features, key=world.roles.key)
     columns = {n: replace(rule, range=RANGES.get(n)) for n, rule in agreed.columns.items()}
     write_contract(replace(agreed, columns=columns), folder / "contract.yaml")

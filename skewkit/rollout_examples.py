@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .durable import put
 from .injection import inject
 from .records import SkewkitError
 from .scenarios import scenario, scored
@@ -78,8 +78,7 @@ def _logged(requests, seed, who):
 
 
 def _put(table, path):
-    table.to_parquet(path.with_suffix(".aside"), index=False)
-    os.replace(path.with_suffix(".aside"), path)
+    put(path, lambda aside: table.to_parquet(aside, index=False))
     return path
 
 
