@@ -37,7 +37,7 @@ incidents: setup
 	ls notebooks/params/incidents/*.yaml | xargs -P 2 -I FILE sh -c \
 	  'name=$$(basename FILE .yaml); rm -f runs/incidents/$$name/latest; $(SKEWKIT) run drill -f FILE --runs runs/incidents/$$name > runs/incidents/$$name.log 2>&1; \
 	   code=$$?; case $$code in 0|3|4|5) ;; *) echo "$$name failed with exit code $$code: runs/incidents/$$name.log" >&2;; esac'; \
-	$(BIN)/python -m skewkit.incidents runs/incidents && echo "in $$(( $$(date +%s) - begun )) s"
+	$(BIN)/python -m skewkit.results.incidents runs/incidents && echo "in $$(( $$(date +%s) - begun )) s"
 
 # Every skew on both worlds, side by side, one core each: what is noticed without a replay, with one, and with the events.
 matrix: RUNS = runs/matrix

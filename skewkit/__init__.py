@@ -1,23 +1,22 @@
 """skewkit: plant a training-serving skew, measure what it costs, and see whether the checks notice.
 
-The path, one module a step:
+The path, in the order it is run:
 
     load -> inject -> check -> impact -> diagnose -> report
 
-    load.py           compare: tables and their roles become a case. engines.py answers from memory and files, lazy.py from
-                      a database or Spark, baseline_file.py from a profile of training
+    load/             compare: tables and their roles become a case; tables/ answers what the steps ask of them, from
+                      memory, files, a database or Spark
     injection.py      inject: what serving would have held under a skew, for a scope; skews/ holds every skew
-    checks/           what differs, measured in cells.py and distance.py, with what chance allows from bounds.py
+    checks/           what differs, measured by statistics/, with what chance allows
     policy.py         what is tolerated, and so the verdict; wobble.py learns it from training's own days
     costs.py          impact: what the difference does to the model
-    diagnosis.py      diagnose: the cause, by name. Every skew proposes (clues.py), what each would have served is scored in
-                      bits.py, search.py takes the shortest; unpaired.py does with training and served alone
-    report.py         result.json, and the page made from it
+    diagnosis/        diagnose: the cause, by name. Every skew proposes from what proposals/ shows it, and the shortest wins
+    report/           result.json, and the page made from it
 
-feature_log.py is for the service: it logs what is served. logged.py reads that and replays it, labels.py joins its labels.
-online.py computes the same features for one request at a time, compiled.py in an engine; two_paths.py holds both paths together.
-rollouts.py and decisions.py put a candidate beside the current model: promote, hold or roll back, by bounds that may be looked
-at every hour (sequential.py). pipeline.py runs the path on a case, drills.py plants first, notebook.py runs either through papermill.
+pipeline.py runs the path on a case, drills/ plants first, notebook.py runs either through papermill; results/ is what the
+verbs return. features/ defines a feature once, for a batch, one request or an engine; scenarios/ are two worlds made of such.
+log/ is for the service: what it served. parity/ holds two paths together, rollouts/ a candidate beside the current model,
+gate/ says whether it may go forward and whether one can go back.
 """
 
 from importlib import import_module
@@ -26,38 +25,38 @@ __version__ = "0.1.0"
 
 # Where each public name lives. They are imported when first used: `import skewkit` reads nothing heavy.
 _HOME = {
-    "FeatureLog": "feature_log",
+    "FeatureLog": "log.feature_log",
     "NotApplicable": "records",
     "Roles": "records",
     "Scope": "scope",
     "SkewkitError": "records",
-    "as_of": "time_travel",
+    "as_of": "load.time_travel",
     "baseline": "profiling",
     "check": "pipeline",
-    "compare": "load",
-    "corrected": "patch",
-    "decide": "decisions",
-    "diagnose": "diagnosis",
-    "drill": "drills",
+    "compare": "load.case",
+    "corrected": "diagnosis.patch",
+    "decide": "rollouts.decisions",
+    "diagnose": "diagnosis.diagnosis",
+    "drill": "drills.drills",
     "examine": "pipeline",
     "examples": "",
-    "explain": "formulas",
+    "explain": "results.formulas",
     "fingerprint": "hashing",
     "impact": "pipeline",
     "inject": "injection",
-    "join_labels": "labels",
-    "logged_share": "logged",
-    "look_up": "time_travel",
-    "own": "load",
-    "read_log": "logged",
+    "join_labels": "log.labels",
+    "logged_share": "log.reader",
+    "look_up": "load.time_travel",
+    "own": "load.case",
+    "read_log": "log.reader",
     "read_policy": "policy_file",
-    "recompute_log": "logged",
-    "replay_log": "logged",
-    "rollout": "rollouts",
+    "recompute_log": "log.reader",
+    "replay_log": "log.reader",
+    "rollout": "rollouts.rollouts",
     "scenario": "scenarios",
     "skews": "",
-    "slowly_changing": "time_travel",
-    "snapshot": "time_travel",
+    "slowly_changing": "load.time_travel",
+    "snapshot": "load.time_travel",
     "undo": "injection",
     "versions": "hashing",
 }

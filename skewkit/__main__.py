@@ -8,7 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-from . import baseline_command, contract_command
+from .commands import baseline as baseline_command
+from .commands import contract as contract_command
 from .records import SkewkitError
 
 CODES = """exit codes: 0 ok, 3 warn, 4 breach, 5 inconclusive; 2 refused before a kernel started, 124 timed out,
@@ -57,7 +58,7 @@ def _run(asked) -> int:
 
 
 def _prune(asked) -> int:
-    from .history import prune
+    from .report.history import prune
 
     gone = prune(Path(asked.runs), asked.keep, asked.days, asked.dry_run)
     for folder in gone:
@@ -68,8 +69,8 @@ def _prune(asked) -> int:
 
 def _status(asked) -> int:
     """The newest run of each notebook, and the matrix of the newest drill."""
-    from .history import results
-    from .page import matrix_text, summary
+    from .report.history import results
+    from .report.page import matrix_text, summary
 
     runs, newest = Path(asked.runs), {}
     failed = sorted(p for p in runs.glob("[0-9]*.failed") if p.is_dir())

@@ -7,9 +7,9 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from .metrics import Measured, Reading, Scored, interval
 from .records import Case, Cost, NotApplicable, NotRun, SkewkitError
-from .segments import frequent
+from .statistics.metrics import Measured, Reading, Scored, interval
+from .tables.segments import frequent
 
 DRAWS = 200
 ROWS = 200_000  # scored at most, the same keys on both sides

@@ -13,11 +13,16 @@ def named(error: Exception) -> str:
     return f"{type(error).__name__}: {os.strerror(code)}" if code else type(error).__name__
 
 
-def put(path: Path, write: Callable[[Path], object]) -> None:
-    """A file written aside, on the disk, and then renamed into place: nobody reads half of it, whatever ends this."""
+def write(path: Path, text: str) -> None:
+    """A text's file, as `put` writes it."""
+    put(path, lambda aside: aside.write_text(text, "utf-8"))
+
+
+def put(path: Path, make: Callable[[Path], object]) -> None:
+    """A file made aside, on the disk, and then renamed into place: nobody reads half of it, whatever ends this."""
     aside = path.with_name(f".{path.name}.aside")
     try:
-        write(aside)
+        make(aside)
         synced(aside)
         os.replace(aside, path)
     except BaseException:

@@ -28,11 +28,12 @@ import nbformat
 import psutil
 import yaml
 
-from .models import kind
+from .durable import write
+from .load.models import kind
 from .names import NAME, dotted, expand
-from .page import summary
 from .records import SkewkitError
-from .report import RUN, beside, new_id, place, validate, write
+from .report.page import summary
+from .report.run import RUN, beside, new_id, place, validate
 
 OK, FAILED, REFUSED, TIMED_OUT, KERNEL_DIED = 0, 1, 2, 124, 138
 VERDICTS = {"ok": OK, "warn": 3, "breach": 4, "inconclusive": 5}

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from . import baseline_file, segments
-from .causes import Diagnosis
 from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .costs import DRAWS, cost
-from .diagnosis import diagnose
-from .metrics import HEADLINE
+from .diagnosis.diagnosis import diagnose
+from .diagnosis.split import split
+from .load import baseline_file
 from .policy import Policy
 from .policy_file import read_policy
 from .records import Case, NotRun, SkewkitError
-from .results import Findings, Impact, Result
-from .split import split
+from .results.causes import Diagnosis
+from .results.results import Findings, Impact, Result
+from .statistics.metrics import HEADLINE
+from .tables import segments
 from .wobble import wobble
 
 Check = Callable[[Case, Policy], Iterable]

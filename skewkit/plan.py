@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .baseline_file import is_baseline, read_baseline
-from .history import results
-from .locations import open_table
+from .load.baseline_file import is_baseline, read_baseline
+from .load.locations import open_table
 from .notebook import checked, declared, find, given
 from .records import SkewkitError
-from .words import several
+from .report.history import results
+from .results.words import several
 
 TABLES = ("training", "served", "replayed", "current", "candidate", "freshness")
 STARTING = 9.0  # seconds until a kernel has imported what a check needs, and its page is made: 10 s for 6,000 rows of 21 columns

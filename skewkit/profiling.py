@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from .baseline_file import SELDOM, Baseline, plain_roles, sealed
-from .cells import cells, written
 from .checks.leakage import scores
 from .checks.side import Side
-from .clusters import effects, heaviest
-from .columns import same
-from .engines import Local
-from .load import open_training
-from .locations import Source
+from .load.baseline_file import SELDOM, Baseline, plain_roles, sealed
+from .load.case import open_training
+from .load.locations import Source
 from .policy import Policy
 from .policy_file import PARTITIONS, read_policy
 from .records import TASKS, Case, Finding, Roles, SkewkitError
-from .sketch import sketch, unsketch
+from .statistics.cells import cells, written
+from .statistics.clusters import effects, heaviest
+from .statistics.sketch import sketch, unsketch
+from .tables.columns import same
+from .tables.engines import Local
 from .threads import side_by_side
 from .wobble import wobble
 

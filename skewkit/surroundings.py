@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from .durable import write
 from .records import SkewkitError
-from .report import write
 
 FLAGS = (  # that change what the same code computes
     "PYTHONHASHSEED",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .contract import Contract, read_contract
-from .locations import Source, open_table
+from .contracts.contract import Contract, read_contract
+from .load.locations import Source, open_table
 from .records import SkewkitError
 
 LEVEL = 0.01  # how often chance alone may break an agreed share of nulls
@@ -35,12 +35,12 @@ def assert_parity(offline: Any, online: Any, inputs: Any, key: str, tolerance: f
 
     ``offline`` and ``online`` take a frame and return one of features with a row for each; or they are endpoints, as
     ``oip:http://localhost:8000/v2/models/NAME``. ``inputs`` is a frame, or a contract of what may come in, of which
-    10,000 profiles are drawn (``more`` goes to `skewkit.profiles.profiles` then, else to `skewkit.two_paths.round_trip`).
+    10,000 profiles are drawn (``more`` goes to `skewkit.profiles.profiles` then, else to `skewkit.parity.two_paths.round_trip`).
     """
     __tracebackhide__ = True  # pytest shows the line of the test
-    from .endpoints import endpoint, is_endpoint
-    from .profiles import profiles
-    from .two_paths import round_trip
+    from .parity.endpoints import endpoint, is_endpoint
+    from .parity.profiles import profiles
+    from .parity.two_paths import round_trip
 
     if isinstance(inputs, (str, Contract)):
         agreed = inputs if isinstance(inputs, Contract) else read_contract(inputs)

@@ -6,15 +6,15 @@ from html import escape
 
 import ipywidgets as w
 
-from . import plots
-from .drills import clean_case, planted_case
-from .metrics import NAMES
+from .drills.drills import clean_case, planted_case
 from .pipeline import check, impact
 from .policy_file import read_policy
 from .records import SkewkitError
+from .results import plots
 from .scenarios import scenario
 from .scope import Scope
 from .skews import SKEWS, make
+from .statistics.metrics import NAMES
 
 DRAWS = 50  # enough for a first look; a drill takes more
 STEPS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 1)  # of severity

@@ -12,19 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit import distance, examples
+from skewkit import examples
 from skewkit.__main__ import main
-from skewkit.baseline_file import read_baseline, sealed
-from skewkit.cells import cells, written
 from skewkit.checks.side import Side
-from skewkit.columns import distribution_of
-from skewkit.engines import Local
-from skewkit.page import page
+from skewkit.load.baseline_file import read_baseline, sealed
 from skewkit.plan import plan
 from skewkit.profiling import baseline
 from skewkit.records import Roles, SkewkitError, Tolerance
-from skewkit.report import begin, document
-from skewkit.sketch import POINTS, hashed, sketch, unsketch
+from skewkit.report.page import page
+from skewkit.report.run import begin, document
+from skewkit.statistics import distance
+from skewkit.statistics.cells import cells, written
+from skewkit.statistics.sketch import POINTS, hashed, sketch, unsketch
+from skewkit.tables.columns import distribution_of
+from skewkit.tables.engines import Local
 
 from .conftest import ROLES
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skewkit.bits import NAME, Ground, choose
-from skewkit.clues import Evidence, agree
+from skewkit.diagnosis.bits import NAME, Ground, choose
+from skewkit.proposals.clues import Evidence, agree
 from skewkit.records import Roles
 from skewkit.skews import UnitChange
 

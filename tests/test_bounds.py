@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import kl_div
 from scipy.stats import binom, binomtest, gamma, ncx2, norm
 
-from skewkit import bounds, distance
-from skewkit.columns import distribution_of
+from skewkit.statistics import bounds, distance
+from skewkit.tables.columns import distribution_of
 
 
 def dist(values):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skewkit.cells import BINS, MOST, cells, formats
-from skewkit.columns import distribution_of
+from skewkit.statistics.cells import BINS, MOST, cells, formats
+from skewkit.tables.columns import distribution_of
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 TIED = st.lists(st.integers(-3, 3).map(float) | st.sampled_from([-inf, inf, 0.1]), min_size=1, max_size=60)

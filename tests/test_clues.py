@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewkit import examples
-from skewkit.chances import binomial, gaussian_bits, missed, noise
-from skewkit.clues import (
+from skewkit.proposals.chances import binomial, gaussian_bits, missed, noise
+from skewkit.proposals.clues import (
     Evidence,
     affine,
     agree,
@@ -25,9 +25,9 @@ from skewkit.clues import (
     digits,
     snapped,
 )
-from skewkit.exchanges import earlier, entities_for, exchanged
+from skewkit.proposals.exchanges import earlier, entities_for, exchanged
+from skewkit.proposals.zones import COMMON, different, matches, read, readings, sources
 from skewkit.records import Roles
-from skewkit.zones import COMMON, different, matches, read, readings, sources
 
 ROLES = Roles(key="k", entity="who", time="t", features=("f",))
 START = pd.Timestamp("2024-03-01", tz="UTC")

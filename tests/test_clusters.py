@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit.clusters import alike, heaviest
+from skewkit.statistics.clusters import alike, heaviest
 
 FEATURES = ["x", "c"]
 

@@ -7,8 +7,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit.compiled import compiled
-from skewkit.features import LocalTime, evaluate
+from skewkit.features.compiled import compiled
+from skewkit.features.definitions import LocalTime, evaluate
 
 from .test_online import DEFINITIONS, alike, turned, worlds
 
@@ -93,7 +93,7 @@ def test_what_depends_on_the_order_of_rows_is_refused(knob, tmp_path):
 def test_every_definition_is_compiled():
     """None is missing above."""
     kinds = {type(d) for d in DEFINITIONS.values()}
-    from skewkit import features
+    from skewkit.features import definitions as features
 
     every = {v for v in vars(features).values() if isinstance(v, type) and issubclass(v, features.Definition)}
     assert kinds == every - {features.Definition, features.AsOf}

@@ -19,10 +19,10 @@ from scipy.stats import binomtest
 import skewkit as sk
 from skewkit import examples
 from skewkit.__main__ import main
-from skewkit.column_rules import ColumnRule
-from skewkit.contract import Contract, infer, read_contract, review_contract, to_pandera, write_contract
-from skewkit.engines import Local
+from skewkit.contracts.column_rules import ColumnRule
+from skewkit.contracts.contract import Contract, infer, read_contract, review_contract, to_pandera, write_contract
 from skewkit.records import SkewkitError
+from skewkit.tables.engines import Local
 from skewkit.testing import assert_contract, broken
 
 from .conftest import ROOT, play

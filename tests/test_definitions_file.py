@@ -8,8 +8,15 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit.definitions_file import content_hash, hashes, read_definitions, rebuild, take_snapshot, write_definitions
-from skewkit.features import digest, evaluate, turn
+from skewkit.features.definitions import digest, evaluate, turn
+from skewkit.features.definitions_file import (
+    content_hash,
+    hashes,
+    read_definitions,
+    rebuild,
+    take_snapshot,
+    write_definitions,
+)
 
 
 @pytest.mark.parametrize("name", ["flights", "payments"])

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 import skewkit as sk
 from skewkit import examples, pipeline
-from skewkit.columns import same
 from skewkit.records import Skew
-from skewkit.report import begin, document, plain
+from skewkit.report.run import begin, document, plain
 from skewkit.scope import Scope
 from skewkit.skews import SKEWS
+from skewkit.tables.columns import same
 
 from .test_inference import DAY, HOUR, asked, readings
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy, ks_2samp, norm, wasserstein_distance
 
-from skewkit import distance
-from skewkit.cells import cells
-from skewkit.columns import distribution_of
-from skewkit.distributions import Distribution
+from skewkit.statistics import distance
+from skewkit.statistics.cells import cells
+from skewkit.statistics.distributions import Distribution
+from skewkit.tables.columns import distribution_of
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 TIED = st.lists(st.integers(-3, 3).map(float) | st.sampled_from([-inf, inf, 0.1]), min_size=1, max_size=40)

@@ -21,7 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 import skewkit as sk
 from skewkit import examples
-from skewkit.drills import Plant, differing
+from skewkit.drills.drills import Plant, differing
 from skewkit.notebook import Refused, checked, declared, find, given
 from skewkit.records import NotApplicable, SkewkitError
 from skewkit.scenarios.flights import TRUSTED

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from skewkit.columns import KINDS, distribution_of, kind_of, same
-from skewkit.engines import Local
-from skewkit.pairs import Pairs
 from skewkit.records import Roles, SkewkitError, Tolerance
+from skewkit.tables.columns import KINDS, distribution_of, kind_of, same
+from skewkit.tables.engines import Local
+from skewkit.tables.pairs import Pairs
 
 LAW = settings(max_examples=50, deadline=None, derandomize=True)
 ROLES, DAYS = Roles(key="key", features=("x",)), ["2024-03-01T12:00", None, "2024-02-01T00:00", "2024-03-01T12:00"]

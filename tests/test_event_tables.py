@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skewkit.event_tables import read_events
-from skewkit.features import Rolling, evaluate
+from skewkit.features.definitions import Rolling, evaluate
+from skewkit.load.event_tables import read_events
 from skewkit.records import Roles, SkewkitError
 
 ROLES = Roles(key="request", entity="account", time="asked")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit.contract import infer, write_contract
+from skewkit.contracts.contract import infer, write_contract
 from skewkit.evidence import MANY, mask, shown
 
 from .conftest import play

@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit import durable, feature_log
+from skewkit import durable
+from skewkit.log import feature_log
 from skewkit.records import SkewkitError
 from skewkit.scope import coin, coin_of
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skewkit.features import (
+from skewkit.features.definitions import (
     Column,
     DaysSince,
     Definition,

@@ -10,9 +10,9 @@ import pytest
 
 import skewkit as sk
 from skewkit import examples
-from skewkit.formulas import FORMULAS
 from skewkit.records import Finding, SkewkitError
-from skewkit.words import TELLS, tell
+from skewkit.results.formulas import FORMULAS
+from skewkit.results.words import TELLS, tell
 
 from .conftest import ROLES, ROOT
 

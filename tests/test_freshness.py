@@ -8,8 +8,9 @@ import pytest
 import scipy.stats
 
 import skewkit as sk
-from skewkit import bounds, examples
+from skewkit import examples
 from skewkit.records import SkewkitError
+from skewkit.statistics import bounds
 
 from .conftest import ROLES
 
@@ -109,7 +110,7 @@ def test_a_bound_that_is_infinite_is_null_in_the_result(tmp_path, monkeypatch):
     """JSON has no infinity."""
     import json
 
-    from skewkit.report import begin
+    from skewkit.report.run import begin
 
     monkeypatch.chdir(tmp_path)
     frame = dated(60, income=30)

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit.page import page
 from skewkit.records import Roles, SkewkitError
-from skewkit.report import Run, document
+from skewkit.report.page import page
+from skewkit.report.run import Run, document
 from skewkit.skews import SKEWS
 from skewkit.timeline import PARTS, local
 

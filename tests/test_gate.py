@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 import skewkit as sk
-from skewkit import gate_examples
 from skewkit.__main__ import main
-from skewkit.backfills import backfill
-from skewkit.features import digest, turn
-from skewkit.gate import NEEDS, gate
-from skewkit.page import page
-from skewkit.report import begin, document
+from skewkit.features.definitions import digest, turn
+from skewkit.gate import examples as gate_examples
+from skewkit.gate.backfills import backfill
+from skewkit.gate.gate import NEEDS, gate
+from skewkit.report.page import page
+from skewkit.report.run import begin, document
 
 from .conftest import ROOT, play
 
@@ -93,7 +93,7 @@ def candidate(made, payments):
 
 def parity_run(folder, payments, **knobs):
     """A result of the notebook parity on the small payments, as a run leaves it."""
-    from skewkit.two_paths import of_world, round_trip
+    from skewkit.parity.two_paths import of_world, round_trip
 
     found = round_trip(**of_world(payments, 200, False, knobs, 0)).result
     folder.mkdir()

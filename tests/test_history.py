@@ -14,11 +14,11 @@ import yaml
 import skewkit as sk
 from skewkit import examples
 from skewkit.__main__ import main
-from skewkit.history import RUN, last_like, prune, results, since
-from skewkit.page import page
 from skewkit.plan import STARTING
 from skewkit.records import SkewkitError
-from skewkit.report import begin, new_id
+from skewkit.report.history import RUN, last_like, prune, results, since
+from skewkit.report.page import page
+from skewkit.report.run import begin, new_id
 
 from .conftest import ROLES
 

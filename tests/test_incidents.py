@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 import skewkit as sk
-from skewkit.incidents import summary, table
-from skewkit.metrics import NAMES
-from skewkit.mitigation import HOWS
+from skewkit.drills.mitigation import HOWS
 from skewkit.notebook import checked, declared, find
 from skewkit.records import Cost, SkewkitError
-from skewkit.results import Impact
+from skewkit.results.incidents import summary, table
+from skewkit.results.results import Impact
 from skewkit.skews import read
+from skewkit.statistics.metrics import NAMES
 
 from .conftest import ROOT
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skewkit.features import Column, DaysSince, Filled, Latest, LocalTime, Normalized, Rate, Rolling
-from skewkit.inference import infer
+from skewkit.diagnosis.inference import infer
+from skewkit.features.definitions import Column, DaysSince, Filled, Latest, LocalTime, Normalized, Rate, Rolling
 from skewkit.injection import inject
 from skewkit.records import Roles, SkewkitError
 from skewkit.scenarios import scenario

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit import distance, lazy
-from skewkit.databases import open_database, open_ibis
-from skewkit.engines import Local
-from skewkit.joins import paired
-from skewkit.lazy import Lazy
+from skewkit.load.databases import open_database, open_ibis
 from skewkit.records import Roles, SkewkitError, Tolerance
-from skewkit.report import inputs
+from skewkit.report.run import inputs
+from skewkit.statistics import distance
+from skewkit.tables import lazy
+from skewkit.tables.engines import Local
+from skewkit.tables.joins import paired
+from skewkit.tables.lazy import Lazy
 
 N = 6_000
 ROLES = Roles("key", "user", "asked", features=("x", "few", "whole", "text", "flag", "seen", "gone"))

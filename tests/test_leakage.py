@@ -9,10 +9,11 @@ import scipy.stats
 from sklearn.metrics import roc_auc_score
 
 import skewkit as sk
-from skewkit import bounds, examples
+from skewkit import examples
 from skewkit.checks.leakage import absent
-from skewkit.drills import Ground, planted_case
-from skewkit.noticing import regimes
+from skewkit.drills.drills import Ground, planted_case
+from skewkit.drills.noticing import regimes
+from skewkit.statistics import bounds
 
 from .conftest import ROLES
 

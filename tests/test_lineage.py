@@ -169,7 +169,7 @@ def test_a_file_or_package_that_is_not_there_is_refused(tmp_path):
 
 def test_the_page_tells_of_hashes_ages_and_leaks(hashed, tmp_path, monkeypatch):
     """Each change has its words on the page; and with a replay at hand the page asks for none."""
-    from skewkit.report import begin
+    from skewkit.report.run import begin
 
     training, served = (t.assign(at=t["asked"] + pd.Timedelta("1h")) for t in hashed)
     monkeypatch.chdir(tmp_path)

@@ -24,10 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit.locations import open_table
+from skewkit.load.locations import open_table
 from skewkit.plan import plan
 from skewkit.records import SkewkitError
-from skewkit.report import inputs
+from skewkit.report.run import inputs
 
 from .conftest import ROLES
 
@@ -576,7 +576,7 @@ def test_decimals_beside_floats_are_refused(tmp_path):
 
 def test_an_object_s_path_with_a_hash_is_no_database(tmp_path):
     """s3://bucket/run#1/log.parquet is a file in a store."""
-    from skewkit.databases import is_database
+    from skewkit.load.databases import is_database
 
     assert not any(
         is_database(f"{store}://bucket/run#1/log.parquet") for store in ("s3", "gs", "abfs", "memory", "file")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, wasserstein_distance
 
-from skewkit import merge
+from skewkit.statistics import merge
 
 LAW = settings(max_examples=300, deadline=None, derandomize=True)
 FLOATS = st.lists(st.floats(-1e6, 1e6) | st.sampled_from([-0.0, 0.0, 1.5, 1e300, -1e300]), min_size=1, max_size=40)

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from skewkit.metrics import Measured, Reading, Scored, Sort, interval
+from skewkit.statistics.metrics import Measured, Reading, Scored, Sort, interval
 
 LAW = settings(max_examples=50, deadline=None, derandomize=True)
 READING = Reading(threshold=0.5, top=0.1, moved=0.1, floor=0.01, quantile=0.8, false_positive=2.0)

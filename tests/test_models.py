@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.svm import LinearSVC
 
 import skewkit as sk
-from skewkit.models import kind, scorer
+from skewkit.load.models import kind, scorer
 from skewkit.notebook import Refused, checked, declared, find
 from skewkit.records import SkewkitError
 

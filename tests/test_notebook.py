@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from skewkit.__main__ import main
 from skewkit.notebook import Refused, checked, declared, find, given
 from skewkit.records import SkewkitError
-from skewkit.report import validate
+from skewkit.report.run import validate
 
 from .conftest import ROLES, ROOT, play
 
@@ -308,7 +308,7 @@ def test_the_check_declares_what_compare_takes():
     """The notebook is a thin front of `compare`: the same names, and two of its own."""
     import inspect
 
-    from skewkit.load import compare
+    from skewkit.load.case import compare
 
     assert set(declared(find("check"))) == {*inspect.signature(compare).parameters, "policy", "seed"}
 
@@ -317,7 +317,7 @@ def test_the_shadow_declares_what_rollout_takes():
     """As the check's: the same names, and two of its own."""
     import inspect
 
-    from skewkit.rollouts import rollout
+    from skewkit.rollouts.rollouts import rollout
 
     assert set(declared(find("shadow"))) == {*inspect.signature(rollout).parameters, "policy", "seed"}
 

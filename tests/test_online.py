@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit.features import (
+from skewkit.features.definitions import (
     Column,
     DaysSince,
     Encoded,
@@ -22,7 +22,7 @@ from skewkit.features import (
     evaluate,
     turn,
 )
-from skewkit.online import Online, fold
+from skewkit.features.online import Online, fold
 
 START = pd.Timestamp("2024-03-30 22:00", tz="UTC")  # clocks change in Europe within the hours that follow
 MINE = {"table": "paid", "by": "who", "value": "amount"}
@@ -88,7 +88,7 @@ def alike(a, b):
 
 def turned(knobs):
     """The definitions, each with the knobs that it has."""
-    from skewkit.features import knobs_of
+    from skewkit.features.definitions import knobs_of
 
     return {n: turn(d, **{k: v for k, v in knobs.items() if k in knobs_of(d)}) for n, d in DEFINITIONS.items()}
 

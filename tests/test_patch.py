@@ -10,10 +10,10 @@ import pytest
 
 import skewkit as sk
 from skewkit import examples
-from skewkit.clues import agree
+from skewkit.diagnosis.split import split
+from skewkit.proposals.clues import agree
 from skewkit.records import Cost, SkewkitError
 from skewkit.scope import Scope
-from skewkit.split import split
 
 S, R = sk.skews, examples.ROLES
 SINCE = pd.Timestamp("2024-03-08", tz="UTC")

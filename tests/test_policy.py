@@ -10,11 +10,12 @@ import pytest
 from scipy.stats import beta
 
 import skewkit as sk
-from skewkit import bounds, examples
-from skewkit.columns import same
+from skewkit import examples
 from skewkit.policy import KEYS, TESTS
 from skewkit.records import Finding, SkewkitError, Tolerance, Verdict
-from skewkit.results import Findings
+from skewkit.results.results import Findings
+from skewkit.statistics import bounds
+from skewkit.tables.columns import same
 
 from .conftest import ROLES
 
@@ -229,7 +230,7 @@ def test_a_field_that_is_not_given_fits_any(policy, about, fits):
 
 def test_what_is_accepted_is_not_noticed(off, policy):
     """A drill counts alarms that somebody would be woken by."""
-    from skewkit.noticing import noticed
+    from skewkit.drills.noticing import noticed
 
     frame = off.training.frame()
     clean = sk.check(sk.compare(frame, frame, frame, key="k", features=["x", "y"]), policy())

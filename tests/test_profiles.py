@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
-from skewkit.column_rules import ColumnRule
-from skewkit.contract import Contract
-from skewkit.engines import Local
-from skewkit.profiles import NEVER_SEEN, profiles
+from skewkit.contracts.column_rules import ColumnRule
+from skewkit.contracts.contract import Contract
+from skewkit.parity.profiles import NEVER_SEEN, profiles
+from skewkit.tables.engines import Local
 
 AGREED = Contract(
     {

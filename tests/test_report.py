@@ -10,11 +10,12 @@ from itertools import pairwise
 import pytest
 
 import skewkit as sk
-from skewkit import blindspots, plots
-from skewkit.page import matrix_text, page, runbook, runbooks, summary
 from skewkit.records import SkewkitError
-from skewkit.report import begin, document, plain, validate
-from skewkit.words import incident, telling
+from skewkit.report.page import matrix_text, page, runbooks, summary
+from skewkit.report.run import begin, document, plain, validate
+from skewkit.report.runbook import runbook
+from skewkit.results import blindspots, plots
+from skewkit.results.words import incident, telling
 
 from .conftest import ROLES, chromium, play
 

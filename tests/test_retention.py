@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skewkit as sk
+from skewkit.gate.retention import rollback, rollback_gaps
 from skewkit.records import Verdict
-from skewkit.retention import rollback, rollback_gaps
 
 TODAY = date(2026, 9, 30)
 

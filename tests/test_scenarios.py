@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import skewkit as sk
-from skewkit.features import evaluate
+from skewkit.features.definitions import evaluate
 from skewkit.records import SkewkitError
 from skewkit.scenarios import NAMES
 from skewkit.scenarios.__main__ import PLANTS, write

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit.segments import FEWEST, VALUES, frequent, within
+from skewkit.tables.segments import FEWEST, VALUES, frequent, within
 
 ROLES = {"key": "k", "features": ["x", "y"], "segments": ["country"]}
 COUNTRIES = ["DE", "US", "IN"]

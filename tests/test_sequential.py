@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import beta, binom, norm
 
-from skewkit.sequential import difference_bounds, evidence, kept, quantile_bounds, share_bounds
+from skewkit.statistics.sequential import difference_bounds, evidence, kept, quantile_bounds, share_bounds
 
 LEVEL = 0.05
 COUNTS = st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

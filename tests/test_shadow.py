@@ -10,12 +10,13 @@ import pytest
 from scipy.stats import chisquare, spearmanr
 
 import skewkit as sk
-from skewkit import examples, rollout_examples
+from skewkit import examples
 from skewkit.__main__ import main
 from skewkit.notebook import DECISIONS, code_of
-from skewkit.page import page, summary
 from skewkit.records import SkewkitError, Verdict
-from skewkit.report import begin, document
+from skewkit.report.page import page, summary
+from skewkit.report.run import begin, document
+from skewkit.rollouts import examples as rollout_examples
 
 from .conftest import ROOT, play
 

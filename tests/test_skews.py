@@ -13,14 +13,14 @@ import pytest
 
 import skewkit as sk
 from skewkit import examples
-from skewkit.columns import same
-from skewkit.drills import differing
-from skewkit.features import Rate, Rolling, evaluate, turn
+from skewkit.drills.drills import differing
+from skewkit.features.definitions import Rate, Rolling, evaluate, turn
 from skewkit.injection import everywhere, turned
 from skewkit.policy_file import read_policy
 from skewkit.records import NotApplicable, Roles, SkewkitError, Verdict
 from skewkit.scope import Scope, coin
 from skewkit.skews import SKEWS, make
+from skewkit.tables.columns import same
 
 EXAMPLES = [s for kind in SKEWS.values() for s in kind.examples()]
 ROLES = examples.ROLES
@@ -689,7 +689,7 @@ def test_what_training_filled_in_stands_for_missing():
 @pytest.mark.parametrize("serving", ["zero", "median", -1])
 def test_a_fill_is_a_knob_of_the_pipeline(serving):
     """Turned in the definition or put into the table: the same column."""
-    from skewkit.features import Column, Filled, evaluate, turn
+    from skewkit.features.definitions import Column, Filled, evaluate, turn
 
     requests = pd.DataFrame({"t": pd.date_range("2024-01-01", periods=6, tz="UTC"), "raw": HOLES})
     definition = Filled(of=Column(source="raw"), fill="mean", mean=5.5, median=4.0)

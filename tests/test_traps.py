@@ -12,8 +12,8 @@ import yaml
 from scipy.stats import chi2_contingency, chisquare
 
 import skewkit as sk
-from skewkit import distance
 from skewkit.records import as_rows
+from skewkit.statistics import distance
 
 from .conftest import ROOT
 

@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit.column_rules import ColumnRule
-from skewkit.contract import Contract
-from skewkit.endpoints import endpoint
-from skewkit.features import knobs_of
-from skewkit.profiles import profiles
+from skewkit.contracts.column_rules import ColumnRule
+from skewkit.contracts.contract import Contract
+from skewkit.features.definitions import knobs_of
+from skewkit.parity.endpoints import endpoint
+from skewkit.parity.profiles import profiles
+from skewkit.parity.two_paths import of_world, round_trip
 from skewkit.testing import assert_parity
-from skewkit.two_paths import of_world, round_trip
 
 from .conftest import play
 

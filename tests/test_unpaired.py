@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit import examples, marginals, moves
-from skewkit.clues import Evidence
+from skewkit import examples
+from skewkit.proposals import marginals
+from skewkit.proposals import single_values as moves
+from skewkit.proposals.clues import Evidence
 from skewkit.records import Roles
 from skewkit.scope import Scope
 

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import norm
 
 import skewkit as sk
-from skewkit.engines import Local
 from skewkit.records import Finding, Roles
+from skewkit.tables.engines import Local
 from skewkit.wobble import FEWEST, wobble
 
 START = pd.Timestamp("2024-01-01", tz="UTC")  # a Monday

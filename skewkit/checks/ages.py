@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ..distributions import Distribution
 from ..records import Case
+from ..statistics.distributions import Distribution
 
 WORST = 5  # rows that a finding shows
 

@@ -6,12 +6,12 @@ from functools import partial
 
 import numpy as np
 
-from .. import bounds, distance
-from ..cells import cells, uncertain, written
-from ..columns import aged
-from ..distributions import Distribution
 from ..evidence import said
 from ..records import Case, Finding, NotRun
+from ..statistics import bounds, distance
+from ..statistics.cells import cells, uncertain, written
+from ..statistics.distributions import Distribution
+from ..tables.columns import aged
 from ..threads import side_by_side
 from .side import Side
 

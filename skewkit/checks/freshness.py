@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from .. import bounds, distance
 from ..records import Case, Finding, NotRun
+from ..statistics import bounds, distance
 from .ages import WORST, ages, asked, fetched, rows, spread
 
 BUCKETS = 8  # hours or days, at least, to say what moves with the error

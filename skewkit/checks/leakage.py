@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from .. import bounds
 from ..records import Case, Finding, NotRun, Table
+from ..statistics import bounds
 from .ages import ages, instants, rows
 
 CHANGE = {"training": "training", "replayed": "skew", "served": "served"}  # who is at fault where a value is too new

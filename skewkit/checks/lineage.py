@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from .. import bounds
 from ..evidence import shown
 from ..records import Case, Finding, NotRun
+from ..statistics import bounds
 from .ages import WORST, instants
 
 

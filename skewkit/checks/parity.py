@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from ..bounds import share_bounds
 from ..evidence import shown
 from ..records import Case, Finding, NotRun
+from ..statistics.bounds import share_bounds
 
 WORST = 5  # rows in a finding's detail
 

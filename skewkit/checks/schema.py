@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bounds import share_bounds
 from ..records import Case, Finding
+from ..statistics.bounds import share_bounds
 from .contract import contract
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chisquare, rankdata
 
-from .. import bounds, distance, sequential
-from ..columns import distribution_of, same
 from ..records import Finding
+from ..statistics import bounds, distance, sequential
+from ..tables.columns import distribution_of, same
 from .ages import ages
 
 CHANGE = "candidate"  # what these findings compare: the candidate with the current model

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..cells import Cells, cells, formats
-from ..clusters import alike, effects, heaviest
-from ..distributions import Distribution
+from ..statistics.cells import Cells, cells, formats
+from ..statistics.clusters import alike, effects, heaviest
+from ..statistics.distributions import Distribution
 
 FREQUENT = 0.01  # of the rows: a cell with at least this share counts for how alike the rows of an entity are
 DECILES = 9

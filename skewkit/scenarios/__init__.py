@@ -20,7 +20,7 @@ import platformdirs
 import sklearn
 import skops.io
 
-from ..features import Definition, digest, evaluate, knobs_of, reads, turn
+from ..features.definitions import Definition, digest, evaluate, knobs_of, reads, turn
 from ..memory import Memory
 from ..records import Roles, SkewkitError
 
@@ -120,12 +120,9 @@ class Scenario:
     @cached_property
     def _folder(self) -> Path:
         """Where this world's features and model are kept, by a hash of all that they depend on."""
-        code = "".join(
-            p.read_text()
-            for p in sorted(Path(__file__).parent.parent.glob("*.py"))
-            if p.stem in ("features", "scope", "timeline")
-        )
-        code += "".join(p.read_text() for p in sorted(Path(__file__).parent.glob("*.py")))
+        package = Path(__file__).parent.parent
+        read = (package / "features" / "definitions.py", package / "scope.py", package / "timeline.py")
+        code = "".join(p.read_text() for p in (*read, *sorted(Path(__file__).parent.glob("*.py"))))
         versions = (np.__version__, pd.__version__, sklearn.__version__, skops.__version__)
         text = "|".join((self.fingerprint, digest(self.definitions), code, *versions))
         return cache() / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

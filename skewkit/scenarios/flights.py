@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ..features import Column, DaysSince, Encoded, Latest, LocalTime, Normalized, Rolling
+from ..features.definitions import Column, DaysSince, Encoded, Latest, LocalTime, Normalized, Rolling
 from ..records import Roles, SkewkitError
 from . import TRUSTED, Scenario
 

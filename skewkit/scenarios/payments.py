@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ..features import Column, DaysSince, Encoded, Filled, Latest, LocalTime, Normalized, Rate, Rolling
+from ..features.definitions import Column, DaysSince, Encoded, Filled, Latest, LocalTime, Normalized, Rate, Rolling
 from ..records import Roles, SkewkitError
 from ..timeline import local
 from . import TRUSTED, Scenario

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from ..clues import constant as held
+from ..proposals.clues import constant as held
 from ..records import Skew, SkewkitError, needs
 
 HOWS = ("null", "zero", "name")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..clues import commonest, floats
+from ..proposals.clues import commonest, floats
 from ..records import Skew, SkewkitError, finite, like, numbers
 
 HOWS = ("clip", "null")

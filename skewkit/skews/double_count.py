@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..chances import binomial, missed
+from ..proposals.chances import binomial, missed
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from .late_events import are_counts, chance, thinned
 

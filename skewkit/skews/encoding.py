@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..clues import codes
-from ..moves import NAMED, counting, recoded
+from ..proposals.clues import codes
+from ..proposals.single_values import NAMED, counting, recoded
 from ..records import NotApplicable, Skew, SkewkitError
 
 _NONE = object()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..chances import binomial, missed
-from ..clues import LENGTHS
+from ..proposals.chances import binomial, missed
+from ..proposals.clues import LENGTHS
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..scope import coin
 from ..timeline import duration

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..clues import LENGTHS
+from ..proposals.clues import LENGTHS
 from ..records import Skew, SkewkitError, needs
 from ..scope import coin
 from ..timeline import Timeline, after, duration, history

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..chances import gaussian_bits, noise
-from ..clues import FACTORS, affine, price
+from ..proposals.chances import gaussian_bits, noise
+from ..proposals.clues import FACTORS, affine, price
 from ..records import Skew, SkewkitError, finite, like, needs, numbers
 from ..scope import coin
 

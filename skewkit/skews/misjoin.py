@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..exchanges import entities_for, exchanged
+from ..proposals.exchanges import entities_for, exchanged
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..scope import coin
 from ..timeline import Timeline, history

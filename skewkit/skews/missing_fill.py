@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..clues import commonest, floats
-from ..moves import grown, shrunk
+from ..proposals.clues import commonest, floats
+from ..proposals.single_values import grown, shrunk
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
 from ..timeline import NEVER, Timeline, nanoseconds
 

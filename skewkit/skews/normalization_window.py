@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..clues import LENGTHS
+from ..proposals.clues import LENGTHS
 from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..timeline import NEVER, Timeline, before, duration, nanoseconds
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..clues import decimals
+from ..proposals.clues import decimals
 from ..records import Skew, SkewkitError, like, numbers
 
 FLOATS = ("float32", "float16", "bfloat16")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..clues import LENGTHS
+from ..proposals.clues import LENGTHS
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
 from ..timeline import duration
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, ClassVar
 
-from ..clues import constant as held
+from ..proposals.clues import constant as held
 from ..records import Skew, SkewkitError, needs
 from .broken_header import constant, is_all
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from ..clues import agree
+from ..proposals.clues import agree
 from ..records import NotApplicable, Skew, SkewkitError, needs
 
 HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra", "misread")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..clues import LENGTHS
-from ..exchanges import earlier
+from ..proposals.clues import LENGTHS
+from ..proposals.exchanges import earlier
 from ..records import Skew, SkewkitError
 from ..timeline import Timeline, before, duration, history, refreshed, snapped
 

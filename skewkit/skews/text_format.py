@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..clues import decimals
+from ..proposals.clues import decimals
 from ..records import NotApplicable, Skew, SkewkitError
 
 NUMBER = re.compile(r"[+-]?[0-9]*\.[0-9]+([eE][+-]?[0-9]+)?")

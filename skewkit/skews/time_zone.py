@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from ..proposals.zones import COMMON, LOOKS, different, matches, read, readings, sources
 from ..records import NotApplicable, Skew, SkewkitError
 from ..timeline import PARTS, zone
-from ..zones import COMMON, LOOKS, different, matches, read, readings, sources
 
 FEW = 40  # rows in which zones are looked for first
 READS = 0.98  # the share of rows that a reading must reproduce to be believed

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..clues import FACTORS, affine, price
+from ..proposals.clues import FACTORS, affine, price
 from ..records import NotApplicable, Skew, SkewkitError, finite, like, numbers
 
 UNITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skewkit.feature_log import FeatureLog
+from skewkit.log.feature_log import FeatureLog
 
 MODULE = "tests.bench.logging_load"
 
@@ -62,10 +62,10 @@ def killed(folder: Path, seed: int) -> dict[str, int]:
 
     ``wrong`` counts rows up to the published number that are not there, or not as they were logged.
     """
-    from skewkit.logged import read_log  # which a child does without
+    from skewkit.log.reader import read_log  # which a child does without
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["skewkit.feature_log"])  # imported once, so that each child begins at once
+    context.set_forkserver_preload(["skewkit.log.feature_log"])  # imported once, so that each child begins at once
     hears, tells = context.Pipe(duplex=False)
     child = context.Process(target=import_module(MODULE).serve, args=(str(folder), tells, seed), daemon=True)
     child.start()
@@ -101,7 +101,7 @@ def _told(name, seconds):
 
 def main() -> None:
     """Both loops, the rows read back, and the kills."""
-    from skewkit.logged import read_log
+    from skewkit.log.reader import read_log
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("seconds", 60.0), ("rate", 5_000), ("features", 20), ("kills", 50)):

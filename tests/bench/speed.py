@@ -56,9 +56,9 @@ def floor(sides):
 
 def four(before, after):
     """KS, Wasserstein, PSI and JS of every column, as `distribution` measures them."""
-    from skewkit import distance
-    from skewkit.cells import cells
-    from skewkit.columns import distribution_of
+    from skewkit.statistics import distance
+    from skewkit.statistics.cells import cells
+    from skewkit.tables.columns import distribution_of
 
     for c in before:
         a, b = distribution_of(before[c]), distribution_of(after[c])
@@ -70,7 +70,7 @@ def four(before, after):
 def work(name, before, after, folder):
     """What is timed, as a function of no arguments."""
     import skewkit as sk
-    from skewkit import merge
+    from skewkit.statistics import merge
 
     os.environ["SKEWKIT_THREADS"] = "2" if "2 threads" in name else "1"
     if "plain numpy" in name:

@@ -1,0 +1,1 @@
+"""The commands beside `skewkit run`: thin, one file each."""

@@ -1,0 +1,1 @@
+"""What a feature table must be, agreed on by people."""

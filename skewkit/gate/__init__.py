@@ -1,0 +1,1 @@
+"""May this model go forward, and can we go back."""

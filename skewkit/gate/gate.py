@@ -1,0 +1,164 @@
+"""May this model go forward: contract, lineage, parity and rollback in one verdict, the worst of those that were given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from ..checks.contract import contract as promised
+from ..checks.lineage import absent as unhashed
+from ..checks.lineage import lineage as hashed
+from ..load.beside import given as is_given
+from ..load.beside import mapping
+from ..load.case import compare
+from ..names import expand
+from ..parity.two_paths import paths, round_trip
+from ..pipeline import check
+from ..policy import Policy
+from ..policy_file import read_policy
+from ..records import NotRun, SkewkitError
+from ..report.page import findings as as_findings
+from ..report.run import inputs, validate
+from ..results.causes import Diagnosis
+from ..results.results import Findings, Impact, Result
+from .registries import rows_of
+from .retention import rollback, rollback_gaps
+
+NEEDS = {  # a part, and what it takes
+    "contract": ("served", "contract"),
+    "lineage": ("served", "lineage"),
+    "parity": ("parity",),
+    "rollback": ("models", "registry"),
+}
+GIVE = {
+    "contract": "served, the table the candidate was served, and contract",
+    "lineage": "served, and lineage: the logged column of a hash and its value at training",
+    "parity": "parity, the result.json of a parity run, or a scenario",
+    "rollback": "models and registry",
+}
+
+
+def gate(
+    served: Any = "",
+    training: Any = "",
+    contract: Any = "",
+    lineage: Mapping[str, Any] | None = None,
+    key: str = "",
+    time: str = "",
+    time_zone: str = "",
+    features: Sequence[str] = (),
+    parity: str = "",
+    scenario: str = "",
+    profiles: int = 300,
+    models: Any = "",
+    registry: Any = "",
+    today: str = "",
+    window: str = "90D",
+    dual: str = "30D",
+    evidence: str = "masked",
+    policy: Policy | None = None,
+    seed: int = 0,
+) -> Result:
+    """One result of the parts whose inputs are given; those of the others are in its ``not_run``.
+
+    ``served`` is the table that the candidate was served, held against its ``contract`` and the hashes of its ``lineage`` (by
+    value, or "" with ``training`` that has the column). ``parity`` is the result.json, or the folder, of a run of the notebook
+    parity; else both paths of a ``scenario`` are run over ``profiles`` synthetic requests. ``models``, ``registry``, ``today``,
+    ``window`` and ``dual`` are those of `retention.rollback_gaps`. Raises SkewkitError where no part is given, where one is given
+    by half, and where an input cannot be read.
+    """
+    policy = policy or read_policy()
+    lineage = mapping("lineage", lineage)
+    asked = {"served": served, "contract": contract, "lineage": lineage, "models": models, "registry": registry}
+    asked["parity"] = parity or scenario
+    parts = _parts(asked)
+    if parity and scenario:
+        raise SkewkitError("both parity and scenario were given; give the result of a run, or the world to run")
+    found, not_run, read = [], [], []
+    case, causes, promise = None, Diagnosis(), {}
+    if "contract" in parts or "lineage" in parts:
+        case = _case(served, training, contract, lineage, key, time, time_zone, features, evidence)
+        checks = {"lineage": hashed, "contract": promised}
+        found += check(case, policy, tuple(one for name, one in checks.items() if name in parts))
+        not_run += unhashed(case) if "lineage" in parts else ()
+        read += [i for i in inputs(case) if i["role"] != "training" or _there(training)]
+        promise = policy.promise(case)
+    if parity:
+        findings, told = _parity(parity)
+        found, read = [*found, *findings], [*read, told]
+    elif scenario:
+        trip = round_trip(**paths(scenario=scenario, profiles=profiles, seed=seed), seed=seed)
+        found, causes = [*found, *trip.result.findings], trip.result.diagnosis
+    if "rollback" in parts:
+        found += rollback(rollback_gaps(models, registry, today, window, dual), policy)
+        read += [_told(name, source) for name, source in (("models", models), ("registry", registry))]
+    absent = [NotRun(part, "what it takes was not given", GIVE[part]) for part in NEEDS if part not in parts]
+    return Result(
+        Findings(found), Impact(), (*absent, *not_run, *policy.over()), case, causes, promise, read=tuple(read)
+    )
+
+
+def _parts(asked):
+    """The parts that are given; one that is given by half is refused, and none at all."""
+    there = {name for name, value in asked.items() if _there(value)}
+    parts = [part for part, needs in NEEDS.items() if there >= set(needs)]
+    for part, needs in NEEDS.items():
+        own = [n for n in needs if n != "served" and n in there]
+        if own and part not in parts:
+            lost = next(n for n in needs if n not in there)
+            raise SkewkitError(f"{own[0]} was given without {lost}; the part {part} takes {GIVE[part]}")
+    if not parts:
+        raise SkewkitError(f"the gate was given none of its parts; give {'; or '.join(GIVE.values())}")
+    if "served" in there and not {"contract", "lineage"} & set(parts):
+        raise SkewkitError("served was given, and neither contract nor lineage to hold it against; give one of them")
+    return parts
+
+
+def _there(value) -> bool:
+    return value is not None and not (isinstance(value, (str, list, Mapping)) and not value)
+
+
+def _case(served, training, contract, lineage, key, time, time_zone, features, evidence):
+    """The candidate's table; without training it stands for that, which nothing here compares it with."""
+    own = [c for c, value in lineage.items() if not is_given(value)]
+    if own and not _there(training):
+        raise SkewkitError(
+            f"lineage names {own[0]!r} without its value, and no training to read it from; give either of them"
+        )
+    roles = {"key": key, "time": time, "time_zone": time_zone, "features": list(features), "evidence": evidence}
+    table = training if _there(training) else served
+    return compare(table, served, contract=contract or None, lineage=lineage, **roles)
+
+
+def _parity(location):
+    """The findings of a run of the notebook parity, and what was read."""
+    path = Path(expand(location))
+    path = path / "result.json" if path.is_dir() else path
+    try:
+        text = path.read_text("utf-8")
+        result = json.loads(text)
+        validate(result)
+    except OSError as e:
+        raise SkewkitError(f"parity={location}: {e.strerror}; give the result.json of a parity run") from None
+    except (ValueError, jsonschema.ValidationError) as e:
+        raise SkewkitError(f"parity={location} is no result of skewkit ({type(e).__name__})") from None
+    if result["notebook"] != "parity":
+        raise SkewkitError(f"parity={location} is a result of {result['notebook']}; give one of: skewkit run parity")
+    findings = as_findings(result)
+    if not any(f.check == "parity" and f.verdict is not None for f in findings):
+        raise SkewkitError(f"parity={location} judged nothing; run parity again over inputs that both paths take")
+    return findings, _told("parity", location, path, None)
+
+
+def _told(role, source, path=None, rows=0):
+    """What was read, as a result says it: a hash where it is one file."""
+    uri = str(source) if isinstance(source, (str, Path)) else None
+    path = path or (Path(expand(uri)) if uri else None)
+    sha = hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
+    rows = len(rows_of(role, source)) if rows == 0 else rows
+    return {"role": role, "uri": uri, "rows": rows, "columns": None, "sha256": sha}

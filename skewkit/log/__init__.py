@@ -1,0 +1,1 @@
+"""What a service was served: logged by itself, read again, with its labels and beside its replay."""

@@ -1,0 +1,229 @@
+"""Round-trip parity: the same inputs through the offline and the online path, which must agree in every row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from ..checks import parity, schema
+from ..contracts.contract import infer, read_contract
+from ..features.definitions import Definition, evaluate, knobs_of, reads, turn
+from ..features.online import fold, reading
+from ..load.case import compare
+from ..load.locations import open_table
+from ..memory import Memory
+from ..names import function
+from ..pipeline import examine
+from ..policy import Policy
+from ..policy_file import read_policy
+from ..records import Case, SkewkitError
+from ..results.results import Findings, Result
+from ..scenarios import Scenario
+from ..scenarios import scenario as named
+from .endpoints import endpoint, is_endpoint
+from .profiles import profiles as draw
+from .smallest import Smallest, smallest
+
+FEATURES = 3  # of which the smallest input is looked for
+Path = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """What came of it: the case, its result, and of the first features that differ the smallest input that shows it."""
+
+    case: Case
+    result: Result
+    smallest: tuple[Smallest, ...]
+
+    @property
+    def equal(self) -> bool:
+        return not any(f.value for f in self.differing)
+
+    @property
+    def differing(self) -> list:
+        """The findings of features and keys that differ, the worst first."""
+        found = [f for f in self.result.findings if f.check == "parity" and f.statistic != "certified" and f.value]
+        return sorted(found, key=lambda f: -f.value)
+
+
+@dataclass(frozen=True)
+class Offline:
+    """Definitions over a batch, as a path: requests in, features out."""
+
+    definitions: Mapping[str, Definition]
+    raw: Mapping[str, pd.DataFrame]
+    asked: str
+    lines: Memory = field(default_factory=Memory, repr=False, compare=False)
+
+    def __call__(self, requests: pd.DataFrame) -> pd.DataFrame:
+        return evaluate(self.definitions, self.raw, requests, self.asked, self.lines)
+
+
+@dataclass(frozen=True)
+class Streamed(Offline):
+    """The same one request at a time, from events fed as they came."""
+
+    def __call__(self, requests: pd.DataFrame) -> pd.DataFrame:
+        return fold(self.definitions, self.raw, requests, self.asked)
+
+
+def strict(policy: Policy | None = None, tolerance: float = 1e-6) -> Policy:
+    """A policy by which no row that was looked at may differ: numbers agree within ``tolerance``, all else exactly (1e-5 across languages)."""
+    policy = policy or read_policy()
+    none = {
+        f"parity.{s}": {"tolerated": 0.0, "material": 1.0}
+        for s in ("differ", "missing_keys", "extra_keys", "duplicate_keys", "null_keys", "fleet")
+    }
+    return replace(policy, limits={**policy.limits, **none}, tolerance=tolerance)
+
+
+def round_trip(
+    offline: Path,
+    online: Path,
+    inputs: pd.DataFrame,
+    key: str,
+    *,
+    time: str | None = None,
+    entity: str | None = None,
+    tolerance: float = 1e-6,
+    policy: Policy | None = None,
+    replay: Any = None,
+    seed: int = 0,
+) -> RoundTrip:
+    """The same inputs through both paths, compared row against row, diagnosed, and shrunk.
+
+    ``offline`` and ``online`` take a frame of inputs, shape (n, columns), and return one of features with as many rows in
+    the same order; what both return is compared. ``replay`` turns the offline path's knobs for the diagnosis, as a
+    scenario does. Nothing is sampled and nothing is tolerated beyond ``tolerance``: one row that differs is a breach.
+    Raises SkewkitError where a path returns another number of rows, or no feature that the other has.
+    """
+    if key not in inputs or inputs[key].duplicated().any():
+        raise SkewkitError(
+            f"key={key!r} was asked of inputs with {', '.join(inputs)}; name a column that holds no value twice"
+        )
+    made = [_made(path, name, inputs) for path, name in ((offline, "offline"), (online, "online"))]
+    shared = [f for f in made[0] if f in made[1]]
+    if not shared:
+        raise SkewkitError(
+            f"offline gives {', '.join(made[0])}, online {', '.join(made[1])}; give paths that have a feature in common"
+        )
+    beside = inputs[[c for c in inputs if c not in made[0] and c not in made[1]]]
+    sides = [pd.concat([beside, m], axis=1) for m in made]
+    case = compare(sides[0], sides[1], sides[0], key=key, time=time, entity=entity, features=shared, evidence="rows")
+    case = replace(case, replay=replay)
+    result = examine(case, strict(policy, tolerance), seed, checks=(schema, parity))
+    found = RoundTrip(case, result, ())
+    off = [f.feature for f in found.differing if f.feature in shared][:FEATURES]
+    shrunk = [smallest(offline, online, inputs, made, f, tolerance) for f in off]
+    shrunk = {s.feature: s for s in shrunk if s is not None}
+    findings = (_with_smallest(f, shrunk.get(f.feature)) for f in result.findings)
+    return RoundTrip(case, replace(result, findings=Findings(findings)), tuple(shrunk.values()))
+
+
+def _with_smallest(finding, one):
+    """A finding whose worst rows begin with the smallest input."""
+    if one is None or finding.statistic != "differ":
+        return finding
+    row = {"replayed": str(one.offline), "served": str(one.online)}
+    row |= {f"input {c}": str(one.input[c]) for c in one.kept}
+    return replace(finding, detail=(row, *(finding.detail or ())))
+
+
+def _made(path, name, inputs):
+    made = path(inputs.copy())
+    if not isinstance(made, pd.DataFrame) or len(made) != len(inputs):
+        got = f"{len(made)} rows" if isinstance(made, pd.DataFrame) else type(made).__name__
+        raise SkewkitError(
+            f"{name} was given {len(inputs)} rows and returned {got}; return a frame with a row for each"
+        )
+    return made.reset_index(drop=True)
+
+
+def paths(
+    scenario: str = "",
+    offline: str = "",
+    online: str = "",
+    inputs: str = "",
+    contract: str = "",
+    profiles: int = 10_000,
+    known: Mapping[str, Any] | None = None,
+    times: Any = (),
+    zones: Any = (),
+    key: str = "",
+    time: str = "",
+    entity: str = "",
+    late: bool = False,
+    knobs: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """What `round_trip` takes, of a world's own two paths or of a team's, as the parameters of a notebook name them.
+
+    Of a ``scenario`` the offline path evaluates its definitions over a batch and the online path one request at a time,
+    from events that all come when they happen, or with ``late`` when they did; ``knobs`` are turned online alone. Else
+    ``offline`` and ``online`` are dotted functions of a frame of inputs, or endpoints. The inputs are the rows of a file,
+    or ``profiles`` drawn from a ``contract`` of what may come in.
+    """
+    if scenario:
+        return of_world(named(scenario), profiles, late, knobs, seed)
+    if not (offline and online and key):
+        raise SkewkitError("parity needs a scenario, or offline, online and key, with contract or inputs")
+    if bool(inputs) == bool(contract):
+        raise SkewkitError(
+            "parity takes its rows from inputs, a table, or draws them from a contract; give one of the two"
+        )
+    if inputs:
+        table = open_table("inputs", inputs)
+        rows = table.frame(table.columns)
+    else:
+        more = {n: v for n, v in (("times", tuple(times)), ("zones", tuple(zones))) if v}
+        rows = draw(read_contract(contract), profiles, seed, key, known, **more)
+    sides = [endpoint(p) if is_endpoint(p) else function(p, n) for n, p in (("offline", offline), ("online", online))]
+    return {
+        "offline": sides[0],
+        "online": sides[1],
+        "inputs": rows,
+        "key": key,
+        "time": time or None,
+        "entity": entity or None,
+    }
+
+
+def of_world(
+    world: Scenario, n: int = 10_000, late: bool = False, knobs: Mapping[str, Any] | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """What `round_trip` takes, of a world's batch and of its events fed one by one; see `paths`."""
+    r, raw, knobs = world.roles, world.raw, dict(knobs or {})
+    if not late:
+        raw = {t: e.assign(known=e["happened"]) if "happened" in e else e for t, e in raw.items()}
+    rows = asked_like(world, n, seed)
+    turned = {f: turn(d, **{k: v for k, v in knobs.items() if k in knobs_of(d)}) for f, d in world.definitions.items()}
+    if knobs and turned == world.definitions:
+        have = sorted(set().union(*map(knobs_of, world.definitions.values())))
+        raise SkewkitError(f"{world.name} was asked to turn {', '.join(knobs)}; its knobs are {', '.join(have)}")
+    return {
+        "offline": Offline(world.definitions, raw, r.time),
+        "online": Streamed(turned, raw, r.time),
+        "inputs": rows,
+        "key": r.key,
+        "time": r.time,
+        "entity": r.entity,
+        "replay": world.asking(rows, raw),
+    }
+
+
+def asked_like(world: Scenario, n: int = 10_000, seed: int = 0) -> pd.DataFrame:
+    """Synthetic requests of a world: drawn from the contract that its real ones fulfil, with entities that it has."""
+    r = world.roles
+    columns = sorted({r.key, r.time}.union(*map(reads, world.definitions.values())))
+    real = world.requests[columns]
+    agreed = infer(real, features=[c for c in columns if c != r.key], key=r.key)
+    entities = {d.by for one in world.definitions.values() for d in reading(one)} & set(columns)
+    free = {c for c, rule in agreed.columns.items() if rule.kind == "text" and rule.values is None}
+    known = {c: sorted(real[c].dropna().unique().tolist()) for c in sorted(entities | free) if c != r.key}
+    zoned = {getattr(d, "zone_in", "") for d in world.definitions.values()} - {""}
+    zones = sorted({z for c in zoned for z in real[c].dropna().unique()})[:5]
+    return draw(agreed, n, seed, r.key, known, (real[r.time].min(), real[r.time].max()), zones or ("America/New_York",))

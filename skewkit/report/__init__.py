@@ -1,0 +1,1 @@
+"""The last step: result.json and the page made from it, and past runs."""

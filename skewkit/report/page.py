@@ -1,0 +1,296 @@
+"""The page of a run, made from its result alone: verdict first, then what, how much, and which runbook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment
+from markupsafe import Markup, escape
+
+from ..records import Cost, Finding, Verdict
+from ..results import blindspots, hourly, plots
+from ..results.formulas import FORMULAS
+from ..results.words import (
+    about,
+    evidence,
+    having,
+    incident,
+    number,
+    requests,
+    several,
+    share,
+    tell,
+    telling,
+    tolerated,
+)
+from ..statistics.metrics import HEADLINE, NAMES
+from .runbook import markdown, reachable, runbook
+
+MOST = 8  # causes that the page shows in full
+SIGNS = {"ok": "✓", "warn": "▲", "inconclusive": "?", "breach": "✕"}
+MEANING = {
+    "ok": "Nothing that was checked is beyond what is tolerated.",
+    "warn": "Something moved beyond what is tolerated; it is no proof of a fault between training and serving.",
+    "inconclusive": "There is too little data to say.",
+    "breach": "Serving did not hold what training would have: something is at fault.",
+}
+GATED = {
+    "ok": "It may go forward: nothing in the parts that were given is beyond what is tolerated.",
+    "warn": "It may go forward, with something to look into.",
+    "inconclusive": "There is too little data to let it forward.",
+    "breach": "It may not go forward as it is.",
+}
+UNSPLIT = (
+    "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
+)
+DECIDED = {
+    "ok": "Nothing that was compared is beyond what is tolerated.",
+    "warn": "Something is beyond what is tolerated and not certainly past what rolls back: look into it before promoting.",
+    "inconclusive": "Too little is known to promote; leave it running.",
+    "breach": "Something is past what rolls back, by more than chance allows.",
+}
+SIDES = {
+    "training": "training against its own events, times and labels",
+    "served": "what was served against what was agreed for it",
+    "skew": "served against replayed",
+    "drift": "replayed against training",
+    "total": "served against training",
+    "candidate": "the candidate against the current model",
+    "deployed": "what models need against what is computed and kept",
+}
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """The whole page as HTML that needs no other file. All that came from data is escaped."""
+    judged = [f for f in findings(result) if f.verdict is not None]
+    beyond = sorted((f for f in judged if f.verdict > Verdict.ok), key=urgency)
+    alarms = [f for f in beyond if not f.accepted]
+    spots = blindspots.frame(result["drill"])
+    drawn = [picture(result)] if result["drill"] else [plots.findings(judged), plots.impact(costs(result))]
+    decision = result.get("decision")
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(
+        number=number,
+        share=share,
+        requests=requests,
+        metric=NAMES.__getitem__,
+        tolerated=tolerated,
+        evidence=evidence,
+        about=about,
+        marked=marked,
+        metric_or_name=lambda name: NAMES.get(name, name),
+    )
+    return environment.from_string(files(__package__).joinpath("page.html.jinja").read_text("utf-8")).render(
+        r=result,
+        title=title(result),
+        summary=summary(result),
+        signs=SIGNS,
+        sides=SIDES,
+        meaning=meaning(result),
+        headline=HEADLINE,
+        skew=[(f, tell(f)) for f in alarms if f.change != "drift" and not f.segment],
+        parts=[(f, tell(f)) for f in alarms if f.segment],
+        accepted=[(f, tell(f)) for f in beyond if f.accepted],
+        formulas=[
+            (name, FORMULAS[name]) for name in dict.fromkeys(f"{f.check}.{f.statistic}" for f in findings(result))
+        ],
+        certified=next((f for f in judged if f.statistic == "certified" and not f.segment), None),
+        drift=[(f, tell(f)) for f in alarms if f.change == "drift" and not f.segment],
+        changes_seen={f.change for f in judged},
+        described=[f for f in findings(result) if f.plant is None],
+        changes=[c for c in costs(result) if c.change in plots.CHANGED and c.plant is None],
+        offline={c.metric: c for c in costs(result) if c.change == "offline"},
+        matrix=[{**cell["row"], "called": called(cell)} for cell in result["drill"]],
+        training={cell["scope"].get("side") for cell in result["drill"]} == {"training"},
+        blind=[(seen, telling(seen)) for seen in blindspots.by_regime(spots)],
+        already=blindspots.already(spots),
+        by_skew=blindspots.by_skew(spots),
+        crowded=many(result),
+        metric=next(iter(spots["metric"].dropna()), None),
+        incident=incident(result["incident"]),
+        pictures=[p.html() for p in drawn],
+        decision=decision,
+        hours=hourly.hours(decision["hours"]).html() if decision and decision["hours"] else "",
+        known=[(hourly.watched_name(one), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
+        between=("current", "candidate") if decision else ("replayed", "served"),
+        causes=[
+            (fit, plots.cause(fit).html() if fit["picture"] else "") for fit in result["fits"] if fit["plant"] is None
+        ][:MOST],
+        todo=runbooks(result),
+        runbooks=[(name, markdown(runbook(name))) for name in reachable(runbooks(result))],
+    )
+
+
+def marked(text: str) -> Markup:
+    """A sentence with what stands between backticks as code, all of it escaped."""
+    parts = [escape(p) for p in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
+
+
+def _hours(one):
+    """What was known of a statistic, at eight hours from the first to the last."""
+    last = len(one["at"]) - 1
+    for i in sorted({round(last * step / 7) for step in range(8)}):
+        yield {n: one[n][i] for n in ("at", "value", "low", "high")}
+
+
+def title(result) -> str:
+    return f"{(result.get('decision') or {}).get('said') or result['verdict']}: skewkit {result['notebook']}"
+
+
+def meaning(result) -> str:
+    """What the verdict says, which without a replay is less."""
+    if result.get("decision"):
+        return DECIDED[result["verdict"]]
+    if result["notebook"] == "gate":
+        return GATED[result["verdict"]]
+    alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
+    return UNSPLIT if alone else MEANING[result["verdict"]]
+
+
+def summary(result) -> str:
+    """The run in one or two sentences, the worst first."""
+    if decision := result.get("decision"):
+        return decision["sentence"]
+    if result["drill"]:
+        return _drilled(result)
+    judged = [
+        f for f in findings(result) if f.verdict is not None and str(f.verdict) == result["verdict"] and not f.accepted
+    ]
+    if result["verdict"] == "ok" or not judged:
+        return meaning(result)
+    if result["verdict"] in ("breach", "warn") and (named := _named(result)):
+        return named
+    if result["notebook"] == "gate":  # of parts of different kinds none outranks another
+        first = {(f.check, f.statistic): f for f in sorted(judged, key=urgency, reverse=True)}
+        return " ".join(f"{tell(f)}." for f in judged if first[f.check, f.statistic] is f)
+    first, *_ = judged = sorted(judged, key=urgency)
+    about = dict.fromkeys(f.feature for f in judged if f.feature and f.change == first.change)
+    others = [f for f in about if f != first.feature]
+    rest = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    more = f" Also {', '.join(others[:5])}{rest}." if others else ""
+    lost = next((c for c in costs(result) if c.change == "skew" and c.segment is None and c.delta is not None), None)
+    cost = ""
+    if lost and lost.low is not None and lost.before is not None and result["verdict"] == "breach":
+        cost = f" {NAMES[lost.metric]} changed by {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
+    return f"{tell(first)} ({SIDES[first.change]}).{more}{cost}"
+
+
+def _named(result):
+    """The first causes in a sentence each; nothing where none is named."""
+    named = [fit["sentence"] for fit in result["fits"] if fit["skew"] != "unknown"]
+    more = f" And {len(named) - 2} more causes, of which the first are below." if len(named) > 2 else ""
+    return " ".join(named[:2]) + more
+
+
+def _drilled(result):
+    """How much of what was planted was noticed; of a few skews, what was not as well."""
+    rows = matrix(result)
+    planted = (
+        rows[(rows["severity"] > 0) & rows["mitigation"].isna()] if "mitigation" in rows else rows[rows["severity"] > 0]
+    )
+    skews = several(planted["skew"].nunique(), "skew")
+    plants = f"{several(len(planted), 'planting')} of {skews}"
+    if many(result):
+        seen = blindspots.by_regime(blindspots.frame(result["drill"]))
+        return f"{several(seen[0].planted, 'planting')} of {skews}. Noticed: {', '.join(f'{one.noticed} {having(one.regime)}' for one in seen)}."
+    missed = planted[planted["noticed"] == ""]
+    blind = ", ".join(f"{r.skew} at {r.severity:g}" for r in missed.itertuples())
+    return f"{plants}: {len(planted) - len(missed)} noticed" + (f"; not noticed: {blind}." if blind else ".")
+
+
+def urgency(f: Finding):
+    """What to read first: the worst verdict, facts before statistics, features before totals, the largest value."""
+    return (
+        -f.verdict,
+        f.change == "drift",
+        f.segment is not None,
+        f.check == "distribution",
+        f.feature is None,
+        -f.value,
+    )
+
+
+def findings(result) -> list[Finding]:
+    """The findings of a result, as records again."""
+    rows = result["findings"]
+    return [
+        Finding(**{**row, "verdict": row["verdict"] and Verdict[row["verdict"]]}) if row["verdict"] else Finding(**row)
+        for row in rows
+    ]
+
+
+def costs(result) -> list[Cost]:
+    return [Cost(**row) for row in result["impact"]]
+
+
+def matrix(result) -> pd.DataFrame:
+    """A drill's table: a row a skew and severity."""
+    return pd.DataFrame([cell["row"] for cell in result["drill"]])
+
+
+def many(result) -> bool:
+    """Whether a drill has too many skews for lines in one picture, and for a row a cell in a terminal."""
+    return blindspots.frame(result["drill"])["skew"].nunique() > blindspots.MANY
+
+
+def picture(result) -> plots.Picture:
+    """A drill's picture: of many skews who notices each, of a few what each costs by severity."""
+    if many(result):
+        return plots.matrix(blindspots.frame(result["drill"]))
+    rows = matrix(result)
+    plain = rows["mitigation"].isna() if "mitigation" in rows else rows["skew"].notna()
+    return plots.drill(rows[plain])
+
+
+def called(cell) -> str:
+    """What a row of a drill's table is of: the skew, and what was done about it."""
+    after = cell["plant"].rpartition("@")[2].partition(", ")[2]
+    return cell["row"]["skew"] + (f", after {after}" if cell["mitigation"] else f", {after}" if after else "")
+
+
+def runbooks(result) -> list[str]:
+    """The runbooks that the findings beyond their threshold open, each once."""
+    alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None and not f.accepted), key=urgency)
+    worse = [fit["runbook"] for fit in result["fits"] if fit["plant"] is None] + [f.runbook for f in alarms]
+    planted = [f"runbooks/{one['skew']}.md" for cell in result["drill"] for one in cell["skews"]]
+    return list(dict.fromkeys([*worse, *planted]))
+
+
+def matrix_text(result) -> str:
+    """A drill's table for a terminal: of many skews a row a skew, of a few a row a cell; then each regime, and the incident."""
+    spots = blindspots.frame(result["drill"])
+    rows = _short(spots) if many(result) else _long(result)
+    offline = [c for c in costs(result) if c.change == "offline" and c.metric in HEADLINE]
+    beside = [f"offline validation {NAMES[c.metric]} {c.before:.4f}: no fault in serving moves it" for c in offline]
+    told = [f"{seen.regime}: {telling(seen)}" for seen in blindspots.by_regime(spots)]
+    reported = [f"{what}: {value}" for what, value in incident(result["incident"])]
+    return "\n".join([pd.DataFrame(rows).to_string(index=False), *beside, *told, *reported])
+
+
+def _short(spots):
+    """From which severity each skew is noticed, and after how many requests at its worst."""
+    for one in blindspots.by_skew(spots):
+        shown = {"skew": one["skew"]}
+        for regime, seen in one["regimes"].items():
+            shown[regime] = f"from {share(seen['from'])}" if seen["from"] else "-"
+            shown[regime] += f", after {requests(seen['fires'])}" if seen["first"] else ""
+        metric = next(iter(spots["metric"].dropna()), None)
+        if metric:
+            shown[f"{NAMES[metric]} change"] = f"{one['cost']:+.4f}" if one["cost"] is not None else "not measured"
+        yield {**shown, "the metric needs": requests(one["needs"])}
+
+
+def _long(result):
+    for cell in result["drill"]:
+        row = cell["row"]
+        shown = {"skew": called(cell), "severity": f"{row['severity']:g}"}
+        for metric in HEADLINE:
+            if row.get(metric) is not None:
+                shown[f"{metric} change"] = (
+                    f"{row[metric]:+.4f} [{number(row[f'{metric}_low'])}, {number(row[f'{metric}_high'])}]"
+                )
+        yield {**shown, "noticed by": row["noticed"] or "-", "named (features)": row["named"] or "-"}

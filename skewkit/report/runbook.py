@@ -1,0 +1,43 @@
+"""Runbooks as text, and as a part of the page that leads to them."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import mistune
+
+from ..records import SkewkitError
+
+
+class _Inside(mistune.HTMLRenderer):
+    """A runbook inside the page: its headings below the page's, its links to other runbooks within the page."""
+
+    def heading(self, text, level, **attrs):
+        return super().heading(text, min(level + 2, 6), **attrs)
+
+    def link(self, text, url, title=None):
+        inside = url.endswith(".md") and "/" not in url
+        return super().link(text, f"#runbooks/{url}" if inside else url, title)
+
+
+markdown = mistune.create_markdown(renderer=_Inside(escape=True), plugins=["table"])
+
+
+def reachable(names: list[str]) -> list[str]:
+    """These runbooks and all that they link to: who reads the page at night may have nothing else at hand."""
+    found = list(names)
+    for name in found:  # grows as it is read
+        linked = [f"runbooks/{stem}.md" for stem in re.findall(r"\]\((\w+)\.md\)", runbook(name))]
+        found += [n for n in dict.fromkeys(linked) if n not in found]
+    return found
+
+
+def runbook(name: str) -> str:
+    """The text of a runbook, from the repository or from inside the installed package."""
+    inside = Path(str(files("skewkit")))
+    for folder in (inside.parent, inside):
+        if (folder / name).is_file():
+            return (folder / name).read_text("utf-8")
+    raise SkewkitError(f"there is no {name}; every check and skew has one in runbooks/")

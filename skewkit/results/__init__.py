@@ -1,0 +1,1 @@
+"""What the verbs return, how it is drawn, and how it is said in words."""

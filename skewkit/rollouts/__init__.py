@@ -1,0 +1,1 @@
+"""A candidate beside the current model: promote, hold or roll back."""
