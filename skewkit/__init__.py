@@ -16,7 +16,7 @@ The path, in the order it is run:
 pipeline.py runs the path on a case, drills/ plants first, notebook.py runs either through papermill; results/ is what the
 verbs return. features/ defines a feature once, for a batch, one request or an engine; scenarios/ are two worlds made of such.
 log/ is for the service: what it served. parity/ holds two paths together, rollouts/ a candidate beside the current model,
-gate/ says whether it may go forward and whether one can go back.
+gate/ says whether it may go forward and whether one can go back. blind/ holds drills whose team is not told.
 """
 
 from importlib import import_module
@@ -25,6 +25,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives. They are imported when first used: `import skewkit` reads nothing heavy.
 _HOME = {
+    "Blind": "blind.team",
     "FeatureLog": "log.feature_log",
     "NotApplicable": "records",
     "Roles": "records",

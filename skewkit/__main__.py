@@ -1,4 +1,4 @@
-"""The command line: `skewkit run`, `status`, `prune`, `contract` and `baseline`."""
+"""The command line: `skewkit run`, `status`, `prune`, `blind`, `contract` and `baseline`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from .commands import baseline as baseline_command
+from .commands import blind as blind_command
 from .commands import contract as contract_command
 from .records import SkewkitError
 
@@ -35,9 +36,10 @@ def main(argv: list[str] | None = None) -> int:
     prune.add_argument("--days", type=float, help="and none older than this, but the newest of each notebook")
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")
     contract_command.arguments(commands.add_parser("contract", help="infer, review or test a contract"))
+    blind_command.arguments(commands.add_parser("blind", help="a drill whose team is not told what was planted"))
     baseline_command.arguments(commands.add_parser("baseline", help="profile a training table, to check against later"))
     asked = parser.parse_args(argv)
-    made = {"contract": contract_command.command, "baseline": baseline_command.command}
+    made = {"contract": contract_command.command, "baseline": baseline_command.command, "blind": blind_command.command}
     try:
         return {"run": _run, "status": _status, "prune": _prune, **made}[asked.command](asked)
     except SkewkitError as e:

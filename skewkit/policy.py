@@ -164,8 +164,8 @@ def _verdict(f, low, high, limit):
             return Verdict.warn
         # training against served may be the world; only facts, and what must not be missed, are breaches there
         # and that nobody has reviewed a contract says nothing of what was served, nor can a day that is over be mended
-        # beyond what is tolerated a candidate is held, beyond what is material rolled back
-        unsure = (f.change == "total" and f.check not in FACTS) or f.change == "candidate"
+        # a drill is there to learn from; beyond what is tolerated a candidate is held, beyond what is material rolled back
+        unsure = (f.change == "total" and f.check not in FACTS) or f.change in ("candidate", "drill")
         unsure = unsure or f.statistic in ("unreviewed", "days_without")
         sure = not unsure or low > limit["material"]
         return Verdict.breach if sure else Verdict.warn

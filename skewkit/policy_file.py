@@ -14,7 +14,7 @@ import yaml
 from .policy import Accepted, Policy, Scores
 from .records import SkewkitError
 
-CHANGES = ("drift", "skew", "total", "training", "served", "candidate", "deployed")
+CHANGES = ("drift", "skew", "total", "training", "served", "candidate", "deployed", "drill")
 PARTITIONS = ("day", "week")
 FEATURE = ("absolute", "relative", "ulp", "delta", "limits")
 

@@ -146,6 +146,7 @@ class Skew:
     stem: ClassVar[str] = ""  # set where the files are discovered
     whole: ClassVar[bool] = False  # of a whole table: severities are 0 and 1, and `inject` gives the table itself
     lengths: ClassVar[tuple[str, ...]] = ()  # the parameters that are lengths of time, to be looked for between others
+    family: ClassVar[str]  # of what kind it is: time, events, number, missing or code
     choices: ClassVar[tuple[str, tuple]]  # how wrong it can be, to choose from by hand: a field, and values for it
 
     def __post_init__(self):

@@ -19,6 +19,7 @@ from ..timeline import zone
 from . import beside
 from .baseline_file import Baseline, is_baseline, read_baseline
 from .baseline_file import refuse as refuse_baseline
+from .copies import within
 from .event_tables import read_events
 from .locations import Source, open_table
 from .models import scorer
@@ -54,6 +55,7 @@ def compare(
     freshness: Source | None = None,
     lineage: Mapping[str, Any] | None = None,
     events: Mapping[str, Any] | None = None,
+    drill: str = "",
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
@@ -78,7 +80,8 @@ def compare(
     of what was fetched for the served requests, with the key, ``feature``, ``value_time`` and, where logged, ``hit`` and
     ``fetch_ms``; ``lineage`` maps a column of the served log that holds a hash or version to the value at training, or to
     "" where training has that column too. None of these columns is a feature. ``events`` maps the name of a raw event table
-    behind the features to {table, entity, happened, known, values}; see `event_tables.read_events`.
+    behind the features to {table, entity, happened, known, values}; see `event_tables.read_events`. ``drill`` names the
+    blind drill whose copies these tables are: a copy of another is refused, and without it every copy is.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
@@ -102,7 +105,8 @@ def compare(
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
     score = scorer(model, task, trusted)
     agreed = contract if isinstance(contract, Contract) or not contract else read_contract(contract)
-    tables = {n: _opened(n, t) for n, t in given.items()}
+    with within(drill):
+        tables = {n: _opened(n, t) for n, t in given.items()}
     tables |= {n: _renamed(t, rename or {}, tables) for n, t in tables.items() if not isinstance(t, Baseline)}
     roles = (
         roles

@@ -19,6 +19,7 @@ from ..names import expand, optional
 from ..records import SkewkitError
 from ..tables.columns import arrow_kind
 from ..tables.engines import Local
+from .copies import refuse as refuse_copies
 
 FORMATS = {
     ".parquet": "parquet",
@@ -162,6 +163,7 @@ def opened(name: str, files: Files, uri: str) -> Local:
     schemas = [
         _inspected(name, reader, kind, files.filesystem, *f) for f in zip(files.paths, files.called, strict=True)
     ]
+    refuse_copies(name, uri, schemas)
     schema = _one(name, schemas, files.called)
     data = ds.FileSystemDataset.from_paths(list(files.paths), schema=schema, format=reader, filesystem=files.filesystem)
     return over(name, data, files.called, uri, CALLED[kind])

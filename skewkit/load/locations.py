@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from ..records import SkewkitError
 from ..tables.engines import Local
 from ..tables.lazy import Lazy
+from .copies import refuse as refuse_copies
 from .databases import is_database, is_ibis, open_database, open_ibis
 from .files import find, once, opened
 from .versioned import open_delta, open_dvc
@@ -59,6 +60,7 @@ def _arrow(name, source):
             f"{name} is a {type(source).__name__} that Arrow cannot read as a table ({type(e).__name__}); "
             f"give a table with columns"
         ) from None
+    refuse_copies(name, f"a {type(source).__name__}", [data.schema])
     once(name, data.schema.names)
     if isinstance(source, pa.RecordBatchReader) and not data.count_rows():
         raise SkewkitError(

@@ -60,6 +60,7 @@ SIDES = {
     "total": "served against training",
     "candidate": "the candidate against the current model",
     "deployed": "what models need against what is computed and kept",
+    "drill": "what a blind drill planted against what its team claimed",
 }
 
 

@@ -87,6 +87,11 @@ FORMULAS = {
     "shadow.moves_with_age": "Spearman's correlation over hours: the age that 95% do not exceed, and the share of predictions apart",
     "rollback.irreversible": "models that need a version that is not computed or not kept today / models to be gone back to today",
     "rollback.days_without": "days of the window on which a model could not be gone back to",
+    "blind.unnamed": "1 where the last claim's causes are not those that were planted, else 0",
+    "blind.false_alarms": "detections and claims before the first hour that held what was planted, or with nothing planted",
+    "blind.undetected": "1 where nobody detected or claimed anything from that hour on, else 0",
+    "blind.unfound": "planted features that the last claim has not / planted features",
+    "blind.unverified": "1 where nobody marked an hour after the mitigation as verified, else 0",
     "rollback.dual_run": "old versions missing on a day of their dual run / old versions that a breaking change retires",
 }
 PARTS = ("psi", "kl", "js", "tv", "shape", "cells", "formats", "ks")  # statistics that cells or values make up

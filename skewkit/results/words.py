@@ -68,6 +68,11 @@ TELLS = {
     "irreversible": "{value:.0%} of the models cannot be rolled back to today",
     "days_without": "on {value:.0f} days of the window some model could not be rolled back to",
     "dual_run": "{value:.0%} of the old versions that must run beside a new model do not",
+    "unnamed": "the drill's cause was not named",
+    "false_alarms": "the drill's team alarmed {value:.0f} times with nothing wrong",
+    "undetected": "what the drill planted was not detected",
+    "unfound": "{value:.0%} of the drill's wrong features were not claimed",
+    "unverified": "nobody verified that what the drill planted was over",
 }
 MEASURES = {
     "change": "change of",
@@ -115,7 +120,7 @@ def tolerated(f: Finding) -> str:
 def about(one: Mapping[str, Any]) -> str:
     """What a finding of another run was about."""
     where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
-    whole = {"rollback": "models", "shadow": "all requests"}.get(one["check"], "keys")
+    whole = {"rollback": "models", "shadow": "all requests", "blind": "the drill"}.get(one["check"], "keys")
     return f"{one['feature'] or whole}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 

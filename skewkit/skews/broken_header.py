@@ -26,6 +26,7 @@ class BrokenHeader(Skew):
     how: str = "null"
 
     whole: ClassVar[bool] = True
+    family = "missing"
     choices = ("how", HOWS)
 
     def __post_init__(self):

@@ -29,6 +29,7 @@ class Clipping(Skew):
     quantiles: tuple = TAILS
     how: str = "clip"
 
+    family = "number"
     choices = ("how", HOWS)
 
     def __post_init__(self):

@@ -24,6 +24,7 @@ class DoubleCount(Skew):
 
     twice: float = 1.0
 
+    family = "events"
     choices = ("twice", (0.05, 0.2, 0.5, 1.0))
 
     def __post_init__(self):

@@ -36,6 +36,7 @@ class Encoding(Skew):
     category: Any = None
     to: Any = None
 
+    family = "code"
     choices = ("how", HOWS[:3])
 
     def __post_init__(self):

@@ -38,6 +38,7 @@ class LateEvents(Skew):
     late: float = 0.0
 
     lengths = ("watermark", "edge")
+    family = "time"
     choices = ("late", (0.02, 0.1, 0.3, 0.6))
 
     def __post_init__(self):

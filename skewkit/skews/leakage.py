@@ -28,6 +28,7 @@ class Leakage(Skew):
     entity: str = ""
 
     lengths = ("horizon",)
+    family = "time"
     choices = ("horizon", ("30min", "6h", "1D", "7D"))
 
     def __post_init__(self):

@@ -29,6 +29,7 @@ class Measurement(Skew):
     noise: float = 0.0
     saturation: float | None = None
 
+    family = "number"
     choices = ("gain", (0.5, 0.9, 1.1, 2.0))
 
     def __post_init__(self):

@@ -35,6 +35,7 @@ class Misjoin(Skew):
     by: str = ""
     others: tuple = ()
 
+    family = "events"
     choices = ("how", HOWS)
 
     def __post_init__(self):

@@ -34,6 +34,7 @@ class MissingFill(Skew):
     serving: str | float = "zero"
     entity: str = ""
 
+    family = "missing"
     choices = ("serving", ("zero", "mean", "median", "forward", -1.0))
 
     def __post_init__(self):

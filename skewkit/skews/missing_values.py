@@ -23,6 +23,7 @@ class MissingValues(Skew):
     rate: float = 0.1
     how: str = "at_random"
 
+    family = "missing"
     choices = ("rate", (0.02, 0.1, 0.3, 1.0))
 
     def __post_init__(self):

@@ -30,6 +30,7 @@ class NormalizationWindow(Skew):
     entity: str = ""
 
     lengths = ("serving",)
+    family = "time"
     choices = ("serving", ("6h", "1D", "7D", "90D", GLOBAL))
 
     def __post_init__(self):

@@ -43,6 +43,7 @@ class Precision(Skew):
     decimals: int | None = None
     rounding: str = "half_even"
 
+    family = "number"
     choices = ("to", ("float16", "bfloat16", "int8", "int16"))
 
     def __post_init__(self):

@@ -36,6 +36,7 @@ class RateDefinition(Skew):
     setting: str = ""
     serving: Any = None
 
+    family = "events"
     choices = ("how", HOWS)
 
     def __post_init__(self):

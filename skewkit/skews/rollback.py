@@ -26,6 +26,7 @@ class Rollback(Skew):
     default: Any = None
 
     whole: ClassVar[bool] = True
+    family = "missing"
     choices = ("default", (0, -1, 1))
 
     def __post_init__(self):

@@ -32,6 +32,7 @@ class SchemaChange(Skew):
     to: tuple[str, ...] = ()
 
     whole: ClassVar[bool] = True
+    family = "code"
     choices = ("how", HOWS[:4])  # the others change nothing for what reads by name
 
     def __post_init__(self):

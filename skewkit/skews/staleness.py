@@ -32,6 +32,7 @@ class Staleness(Skew):
     entity: str = ""
 
     lengths = ("lag", "ttl", "snapshot")
+    family = "time"
     choices = ("lag", ("30min", "2h", "6h", "24h", "72h"))
 
     def __post_init__(self):

@@ -82,6 +82,7 @@ class TextFormat(Skew):
 
     how: str
 
+    family = "code"
     choices = ("how", tuple(WRITTEN))
 
     def __post_init__(self):

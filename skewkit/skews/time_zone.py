@@ -30,6 +30,7 @@ class TimeZone(Skew):
     time: str = ""
     reads: str = ""
 
+    family = "time"
     choices = ("serving", ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "+05:30"))
 
     def __post_init__(self):

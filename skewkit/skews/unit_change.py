@@ -46,6 +46,7 @@ class UnitChange(Skew):
     factor: float = 1.0
     offset: float = 0.0
 
+    family = "number"
     choices = ("unit", ("minutes_to_seconds", "miles_to_km", "fahrenheit_to_celsius", "log1p", "sign"))
 
     def __post_init__(self):
