@@ -128,8 +128,7 @@ TYPES = {  # of a skew's fields, and how an error calls them
     "str": (str, "text"),
     "float": ((int, float), "a number"),
     "int": (int, "a whole number"),
-    "tuple": (tuple, "a list"),
-    "tuple[str, ...]": (tuple, "a list"),
+    **dict.fromkeys(("tuple", "tuple[str, ...]"), (tuple, "a list")),
 }
 
 

@@ -89,7 +89,7 @@ def start(
     replay = world if isinstance(world, Scenario) else None
     seed = secrets.randbits(64) if seed is None else seed
     clean, log = _window(clean_case(world), hours, step, seed)
-    steady = _steady(clean, log, policy)
+    steady = _steady(clean_of(clean, log.between(-HISTORY, 0)) if replay else world, policy)
     onsets = [log.edge(k) for k in range(max(1, hours // 2))]
     drill = clean_of(clean, log.between(0, hours))
     if placebo is None and skew is None:
@@ -186,14 +186,14 @@ def _window(clean: Case, hours: int, step: str, seed: Any) -> tuple[Case, Log]:
     return clean, Log(frame, roles.time, step, begins)
 
 
-def _steady(clean: Case, log: Log, policy: Policy) -> dict[str, str]:
-    """What the checks say of the history, before anything is planted; a breach ends the drill before it begins."""
-    found = check(clean_of(clean, log.between(-HISTORY, 0)), policy)
+def _steady(case: Case, policy: Policy) -> dict[str, str]:
+    """What the checks say before anything is planted, of your own tables as they are; a breach ends the drill before it begins."""
+    found = check(case, policy)
     if found.verdict == "breach":
         worst = found.of("breach")[0]
         raise SkewkitError(
-            f"the steady state is a breach already: {worst.check} of {worst.feature or 'the table'}. "
-            f"Mend it first, or accept it in the policy"
+            f"the steady state is a breach already: {worst.check} {worst.statistic} of {worst.feature or 'the table'} "
+            f"({worst.change}). Mend it first, or accept it in the policy"
         )
     return {name: str(verdict) for name, verdict in found.by_check().items()}
 
