@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -13,16 +11,12 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pandas as pd
 
 from .. import __version__
 from ..drills.drills import World, clean_case, planted_case
-from ..durable import synced, write
 from ..load.case import compare
-from ..load.copies import as_copy
-from ..notebook import find
 from ..pipeline import check
 from ..policy import Policy
 from ..policy_file import read_policy
@@ -33,9 +27,8 @@ from ..tables.engines import Local
 from ..tables.pairs import Pairs
 from .choice import DIFFICULTIES, changed, chosen, drawn, stream
 from .journal import Journal, utc
-from .participant import participant
-from .script import script
-from .seal import digest, joined, new_lock, spelled, with_nonce
+from .kit import aside, lay_open, lay_sealed
+from .seal import digest, new_lock, spelled, with_nonce
 from .team import Blind
 
 STEPS = ("1h", "2h", "3h", "6h", "12h", "1D", "7D")  # of the log, that an hour of the drill may bring
@@ -118,8 +111,23 @@ def start(
         "skewkit": __version__,
     }
     told["roles"] |= {n: list(told["roles"].get(n, ())) for n in ("segments", "features")}
-    _put(folder, told, clean, log, _logged(served, clean, replay), drill.replayed.frame(), lock, truth, replay)
-    Journal(folder / "journal.jsonl", now).append("start", hash=told["hash"], hours=hours, step=log.step, steady=steady)
+    if replay or getattr(clean.model, "uri", None):
+        told |= {"trusted": list(replay.trusted)} if replay else {"model": clean.model.uri}
+    logged, replayed, label = _logged(served, clean), drill.replayed.frame(), [clean.roles.label]
+    hours_of = [log.within(replayed, hour, hour + 1).to_numpy() for hour in range(hours)]
+    sides = [[t[rows].drop(columns=label, errors="ignore") for t in (logged, replayed)] for rows in hours_of]
+    model = replay.model_path if replay else None
+    with aside(folder) as at:
+        lay_open(
+            at,
+            folder,
+            told,
+            clean.training.frame(),
+            log.between(-HISTORY, 0).drop(columns=label, errors="ignore"),
+            model,
+        )
+        lay_sealed(at, folder.name, sides, truth, lock)
+        Journal(at / "journal.jsonl", now).append("start", hash=told["hash"], hours=hours, step=log.step, steady=steady)
     return Blind(folder, now)
 
 
@@ -155,10 +163,13 @@ class Log:
     def edge(self, hour: int) -> pd.Timestamp:
         return self.begins + hour * pd.Timedelta(self.step)
 
+    def within(self, frame: pd.DataFrame, first: int, last: int) -> pd.Series:
+        """Which rows of a frame are of some hours, the last left out; negative hours are of the history."""
+        return frame[self.time].between(self.edge(first), self.edge(last), inclusive="left")
+
     def between(self, first: int, last: int) -> pd.DataFrame:
-        """The rows of some hours, the last left out; negative ones are of the history."""
-        asked = self.frame[self.time]
-        return self.frame[(asked >= self.edge(first)) & (asked < self.edge(last))].reset_index(drop=True)
+        """The log's rows of some hours."""
+        return self.frame[self.within(self.frame, first, last)].reset_index(drop=True)
 
 
 def _window(clean: Case, hours: int, step: str, seed: Any) -> tuple[Case, Log]:
@@ -232,7 +243,7 @@ def _truth(drill, plant, before, served, log, seed, difficulty, chance):
     }
 
 
-def _logged(served: Case, clean: Case, replay: Scenario | None) -> pd.DataFrame:
+def _logged(served: Case, clean: Case) -> pd.DataFrame:
     """What the service would have logged: the model's score is of what it was served, and labels have not come yet."""
     frame, score = served.served.frame(), clean.model
     if score is not None and clean.roles.prediction:
@@ -242,57 +253,3 @@ def _logged(served: Case, clean: Case, replay: Scenario | None) -> pd.DataFrame:
             frame = frame.assign(**{clean.roles.prediction: np.nan})
     kinds = served.served.kinds()
     return frame.assign(**{c: frame[c].map(str, na_action="ignore") for c in frame if kinds.get(c) == "other"})
-
-
-def _put(folder, told, clean, log, served, replayed, lock, truth, replay):
-    """The drill's folder, written aside and renamed into place."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f".{folder.name}.aside")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        (aside / "sealed").mkdir(parents=True)
-        label, drill = clean.roles.label, told["drill"]
-        hidden = [label] if label else []
-        (aside / "training.parquet").write_bytes(as_copy(clean.training.frame(), drill))
-        history = as_copy(log.between(-HISTORY, 0).drop(columns=hidden, errors="ignore"), drill)
-        for name in ("served", "replayed"):
-            (aside / name).mkdir()
-            (aside / name / "history.parquet").write_bytes(history)
-        if replay is not None:
-            shutil.copyfile(replay._folder / "model.skops", aside / "model.skops")
-            told = told | {"trusted": list(replay.trusted)}
-        elif clean.model is not None and getattr(clean.model, "uri", None):
-            told = told | {"model": clean.model.uri}
-        contents = []
-        for hour in range(told["hours"]):
-            inside = replayed[log.time].between(log.edge(hour), log.edge(hour + 1), inclusive="left").to_numpy()
-            rows = [_as_written(t[inside].drop(columns=hidden, errors="ignore"), replayed) for t in (served, replayed)]
-            contents.append(joined(*(as_copy(side, drill) for side in rows)))
-        room = 1 << max(map(len, contents)).bit_length()  # all of one length, which tells nothing of what is in them
-        for hour, content in enumerate(contents, 1):
-            (aside / "sealed" / f"hour-{hour:02d}").write_bytes(lock.shut(content, room))
-        (aside / "sealed" / "truth").write_bytes(lock.shut(truth))
-        (aside / "sealed" / "salt").write_text(lock.salt.hex())
-        (aside / "script.md").write_text(script(told, folder.as_posix()), "utf-8")
-        nbformat.write(participant(find("quarterly"), folder.as_posix()), aside / "participant.ipynb")
-        write(aside / "drill.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-        for path in aside.rglob("*"):
-            synced(path)
-        aside.rename(folder)
-        synced(folder.parent)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-
-
-def _as_written(frame: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    """An hour as the log's writer types it: whole numbers where it holds nothing else, whatever other hours hold."""
-    known = {c: like[c].dtype for c in frame if c in like and frame[c].dtype != like[c].dtype}
-    return frame.astype({c: dtype for c, dtype in known.items() if _fits(frame[c], dtype)}).reset_index(drop=True)
-
-
-def _fits(column, dtype):
-    """Whether a column's values are the same in another type of numbers."""
-    if dtype.kind not in "iuf" or column.dtype.kind not in "iuf" or column.isna().any():
-        return False
-    return bool((column.astype(dtype).astype(column.dtype) == column).all())

@@ -136,11 +136,16 @@ class Scenario:
         self._make()
         return tuple(pd.read_parquet(self._folder / f"{n}.parquet") for n in ("training", "replayed"))
 
+    @property
+    def model_path(self) -> Path:
+        """The fitted model's file, of skops, whose types are ``trusted``."""
+        self._make()
+        return self._folder / "model.skops"
+
     @cached_property
     def model(self):
         """The fitted model; it takes a frame of the features and has predict_proba or predict."""
-        self._make()
-        return skops.io.load(self._folder / "model.skops", trusted=list(self.trusted))
+        return skops.io.load(self.model_path, trusted=list(self.trusted))
 
     def score(self, features: pd.DataFrame) -> np.ndarray:
         """The model's scores of a frame of the features, shape (n,)."""
