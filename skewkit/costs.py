@@ -63,8 +63,13 @@ def _changed(before, after, segment, case, reading, seed, draws):
 
 
 def _needs(n, drawn, delta):
-    """How many requests until the interval of the level, from these replicates of ``n``, is as far as the change is wide."""
-    return max(1, int(np.ceil(n * (1.96 * np.nanstd(drawn) / delta) ** 2)))
+    """How many requests until the interval of the level, from these replicates of ``n``, is as far as the change is wide.
+
+    None where no number of them would do: the change is none at all, though a few draws all lie on one side of it.
+    """
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        rows = n * np.square(1.96 * np.nanstd(drawn) / np.float64(delta))
+    return max(1, int(np.ceil(rows))) if np.isfinite(rows) else None
 
 
 def _kept(case, about, make):

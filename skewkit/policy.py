@@ -12,6 +12,12 @@ from .records import Case, Finding, NotRun, Tolerance, Verdict
 
 TESTS = 12  # bounded statistics a feature and change can have, over all checks
 FACTS = ("schema", "lineage")  # checks that no change of the world explains
+GROWS = (
+    "unreviewed",
+    "days_without",
+    "age",
+    "inputs_short",
+)  # warn when above what is tolerated, breach above what is material
 KEYS = 8  # and a case, whatever its features
 TIMES = 1.25  # how far beyond the wobble seen in training is still tolerated
 MOST = 10**9  # rows; a finding that would need more is never settled
@@ -64,6 +70,7 @@ class Policy:
     tolerance: float
     categories: int
     fleet: float
+    profiles: int
     certify: float | None
     partitions: str | None
     by_segment: bool
@@ -166,7 +173,7 @@ def _verdict(f, low, high, limit):
         # and that nobody has reviewed a contract says nothing of what was served, nor can a day that is over be mended
         # a drill is there to learn from; beyond what is tolerated a candidate is held, beyond what is material rolled back
         unsure = (f.change == "total" and f.check not in FACTS) or f.change in ("candidate", "drill")
-        unsure = unsure or f.statistic in ("unreviewed", "days_without")
+        unsure = unsure or f.statistic in GROWS
         sure = not unsure or low > limit["material"]
         return Verdict.breach if sure else Verdict.warn
     unsure = f.change != "drift" and high > limit["material"] and high > low

@@ -15,6 +15,7 @@ from .checks.side import Side
 from .load.baseline_file import SELDOM, Baseline, plain_roles, sealed
 from .load.case import open_training
 from .load.locations import Source
+from .origin import called, made_from
 from .policy import Policy
 from .policy_file import PARTITIONS, read_policy
 from .records import TASKS, Case, Finding, Roles, SkewkitError
@@ -139,6 +140,8 @@ def _effect(entities, which):
 
 
 def _hashes(table, column):
+    if column not in table.columns:
+        return sorted(made_from(table)[called(column)])
     values = sorted({str(v) for v in table.column(column).dropna().unique()} - {""})
     if len(values) > HASHES:
         raise SkewkitError(f"lineage: {column!r} holds {len(values):,} values; give a column of hashes or versions")

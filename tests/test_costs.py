@@ -241,3 +241,17 @@ def test_scores_that_stop_being_probabilities_can_still_rank(replayed):
     logged = replayed.assign(p=logistic(replayed))
     found = sk.impact(sk.compare(logged, logged.assign(p=logged["p"] * 100), logged, prediction="p", **ROLES))
     assert found.get("log_loss") is None and found.get("auc").delta == 0 and found.get("moved").after == 1
+
+
+def test_a_change_of_nothing_needs_no_number_of_requests():
+    """Two draws may both lie on one side of a change of exactly 0: no number of requests shows it, and none is told."""
+    told = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        before = pd.DataFrame({"k": range(8), "y": rng.integers(0, 2, 8).astype(float), "p": rng.random(8).round(1)})
+        after = before.assign(p=rng.permutation(before["p"]))
+        case = sk.compare(before, after, before, key="k", label="y", prediction="p", features=["p"])
+        sure = [c for c in sk.impact(case, draws=2) if c.change == "skew" and c.low is not None and c.low * c.high > 0]
+        assert all((c.needs is None) == (c.delta == 0) for c in sure)
+        told |= {c.delta == 0 for c in sure}
+    assert told == {True, False}

@@ -32,7 +32,7 @@ def logged(folder, requests, **parameters):
     """Requests as (key, features) through a log that takes all, read again; and the state it ended in."""
     with sk.FeatureLog(folder, **{"share": 1.0, "queue": 10**6, **parameters}) as log:
         for key, features in requests:
-            log(features, 0.5, key=key, time=datetime(2024, 1, 1, tzinfo=UTC))
+            log(features, 0.5, key=key, time=datetime(2024, 1, 1, tzinfo=UTC), join_key=key)
     return sk.read_log(folder), log.state
 
 
@@ -629,16 +629,16 @@ def test_one_percent_of_requests_by_hand(asked, kept, verdict, tmp_path):
 
 
 def test_what_the_hash_had_chosen_and_is_not_there_is_counted(tmp_path):
-    """Of the requests' own keys: 20 chosen ones that were never logged are lost, and ten rows are of no request."""
+    """Of the requests' own keys: 20 chosen ones that were never logged are lost, some rows are of no request, and some no label finds."""
     keys = pd.Series([f"r{i}" for i in range(20_000)])
     chosen = keys[coin(keys, "log") < 0.05]
     clean, _ = logged(tmp_path / "clean", [(k, {"x": 1}) for k in keys], share=0.05)
     assert sk.logged_share(clean, keys).to_frame().set_index("statistic")["value"].to_dict() == {
-        "unlogged": 1 - len(chosen) / 20_000, "undelivered": 0.0, "strange": 0.0,
+        "unlogged": 1 - len(chosen) / 20_000, "undelivered": 0.0, "strange": 0.0, "unjoinable": 0.0,
     }  # fmt: skip
     with sk.FeatureLog(tmp_path / "faulty", share=0.05) as log:
         for k in [*keys[~keys.isin(chosen[:20])], *(f"s{i}" for i in range(1_000))]:
-            log({"x": 1}, key=k)
+            log({"x": 1}, key=k, join_key=None if str(k).endswith("7") else k)
     faulty = sk.read_log(tmp_path / "faulty")
     found = {f.statistic: f for f in sk.logged_share(faulty, keys)}
     strange = int(faulty.frame["request_id"].str.startswith("s").sum())
@@ -648,7 +648,9 @@ def test_what_the_hash_had_chosen_and_is_not_there_is_counted(tmp_path):
         "unlogged": "ok",
         "undelivered": "breach",
         "strange": "breach",
+        "unjoinable": "breach",
     }
+    assert found["unjoinable"].value == faulty.frame["request_id"].str.endswith("7").mean() > 0.05
 
 
 def test_a_count_that_cannot_be_is_refused(tmp_path):

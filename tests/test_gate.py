@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from skewkit.features.definitions import digest, turn
 from skewkit.gate import examples as gate_examples
 from skewkit.gate.backfills import backfill
 from skewkit.gate.gate import NEEDS, gate
+from skewkit.origin import made_from
 from skewkit.report.page import page
 from skewkit.report.run import begin, document
 
@@ -79,25 +81,50 @@ def made(tmp_path_factory, payments):
     return folder
 
 
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """The folders of two logs of 3,000 requests, of which one lost some that were chosen, and the table of the requests."""
+    folder = tmp_path_factory.mktemp("logs")
+    asked = pd.DataFrame({"request_id": [f"r{i}" for i in range(3_000)]})
+    asked.to_parquet(folder / "requests.parquet")
+    for name, lost in (("well", 0), ("lossy", 300)):
+        with sk.FeatureLog(folder / name, share=0.5) as log:
+            for key in asked["request_id"][lost:]:
+                log({"x": 1.0}, 0.5, key=key, join_key=key)
+    return folder
+
+
 @pytest.fixture
-def candidate(made, payments):
-    """What the gate takes of the candidate's table."""
+def candidate(made, logs, payments):
+    """What the gate takes of the candidate's table, and of the log of what it serves."""
     features = list(payments.roles.features)
     given = {"served": str(made / "served.parquet"), "key": "payment", "time": "asked", "features": features}
     return {
         **given,
         "contract": str(made / "contract.yaml"),
-        "lineage": {"definitions": digest(payments.definitions)[:16]},
+        "lineage": {"definitions": payments.sha256},
+        "log": str(logs / "well"),
+        "requests": str(logs / "requests.parquet"),
     }
 
 
-def parity_run(folder, payments, **knobs):
-    """A result of the notebook parity on the small payments, as a run leaves it."""
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory):
+    """By which 50 inputs of both paths are enough."""
+    path = tmp_path_factory.mktemp("policy") / "policy.yaml"
+    path.write_text("profiles: 50")
+    return sk.read_policy(str(path))
+
+
+def parity_run(folder, payments, candidate="", days=0, **knobs):
+    """A result of the notebook parity on the small payments, as a run leaves it, so many days ago."""
     from skewkit.parity.two_paths import of_world, round_trip
 
     found = round_trip(**of_world(payments, 200, False, knobs, 0)).result
     folder.mkdir()
-    (folder / "result.json").write_text(json.dumps(document(begin("parity", scenario="payments"), found)))
+    run = begin("parity", scenario="payments", candidate=candidate)
+    run.started -= timedelta(days=days)
+    (folder / "result.json").write_text(json.dumps(document(run, found)))
     return str(folder)
 
 
@@ -105,12 +132,13 @@ def not_run(result):
     return {n.step for n in result.not_run} & set(NEEDS)
 
 
-def test_all_four_parts_of_a_good_candidate_pass(candidate, payments, tmp_path):
+def test_all_parts_of_a_good_candidate_pass(candidate, payments, tmp_path, policy):
     """The control: ok, with findings of each part, and none that was not run."""
-    found = gate(**candidate, **WELL, parity=parity_run(tmp_path / "run", payments))
+    found = gate(**candidate, **WELL, parity=parity_run(tmp_path / "run", payments), policy=policy)
     assert found.verdict == "ok" and not_run(found) == set()
-    assert {"schema", "lineage", "parity", "rollback"} <= set(found.findings.by_check())
-    assert {i["role"] for i in found.read} == {"served", "contract", "parity", "models", "registry"}
+    assert {"schema", "lineage", "parity", "rollback", "logging"} <= set(found.findings.by_check())
+    read = {"served", "contract", "parity", "models", "registry", "log", "requests"}
+    assert {i["role"] for i in found.read} == read
 
 
 def broken(part, candidate, payments, made, tmp_path):
@@ -123,14 +151,16 @@ def broken(part, candidate, payments, made, tmp_path):
         given["served"] = str(made / "served_other.parquet")
     elif part == "rollback":
         given |= GAP
+    elif part == "logging":
+        given["log"] = given["log"].replace("well", "lossy")
     knobs = {"zone": "UTC"} if part == "parity" else {}
     return {**given, "parity": parity_run(tmp_path / "run", payments, **knobs)}
 
 
 @pytest.mark.parametrize(("part", "check"), [(p, {"contract": "schema"}.get(p, p)) for p in NEEDS])
-def test_each_part_alone_decides(part, check, candidate, payments, made, tmp_path):
+def test_each_part_alone_decides(part, check, candidate, payments, made, tmp_path, policy):
     """One fault at a time: a breach, by the findings of that part and of no other."""
-    found = gate(**broken(part, candidate, payments, made, tmp_path))
+    found = gate(**broken(part, candidate, payments, made, tmp_path), policy=policy)
     assert found.verdict == "breach"
     assert {c for c, verdict in found.findings.by_check().items() if str(verdict) == "breach"} == {check}
 
@@ -138,27 +168,58 @@ def test_each_part_alone_decides(part, check, candidate, payments, made, tmp_pat
 ALONE = {
     "contract": ("served", "key", "time", "features", "contract"),
     "lineage": ("served", "key", "time", "features", "lineage"),
+    "logging": ("log", "requests"),
 }
 
 
 @pytest.mark.parametrize("part", NEEDS)
-def test_a_part_alone_is_judged_and_the_others_are_said(part, candidate, payments, tmp_path):
-    """ok by its own findings; the other three stand under not_run with what to give."""
+def test_a_part_alone_is_judged_and_the_others_are_said(part, candidate, payments, tmp_path, policy):
+    """ok by its own findings; the others stand under not_run with what to give."""
     if part in ALONE:
         given = {n: candidate[n] for n in ALONE[part]}
     else:
         given = WELL if part == "rollback" else {"parity": parity_run(tmp_path / "run", payments)}
-    found = gate(**given)
+    found = gate(**given, policy=policy)
     assert found.verdict == "ok" and not_run(found) == set(NEEDS) - {part} and all(n.give for n in found.not_run)
     text = page(document(begin("gate", **{k: str(v) for k, v in given.items()}), found))
     assert "It may go forward" in text and "what it takes was not given" in text
 
 
-def test_both_paths_of_a_world_are_run_where_no_result_is_given():
-    """A scenario and few profiles: parity's findings are there, and are ok."""
-    found = gate(scenario="payments", profiles=50)
+def test_both_paths_of_a_world_are_run_where_no_result_is_given(policy):
+    """A scenario and 50 profiles: ok by a policy to which they are enough, and a warning by the default one."""
+    found = gate(scenario="payments", profiles=50, policy=policy)
     assert found.verdict == "ok" and {f.check for f in found.findings} >= {"parity"}
     assert not_run(found) == set(NEEDS) - {"parity"}
+    few = gate(scenario="payments", profiles=50)
+    assert few.verdict == "warn" and [f.value for f in few.findings.of("warn")] == [9_950.0]
+
+
+@pytest.mark.parametrize(
+    ("days", "other", "verdict", "by"),
+    [(0, False, "ok", ()), (6.9, False, "ok", ()), (7.1, False, "warn", ("age",)), (31, False, "breach", ("age",)),
+     (0, True, "breach", ("other_candidate",))],
+)  # fmt: skip
+def test_a_parity_run_that_is_old_or_of_another_model_does_not_do(days, other, verdict, by, payments, tmp_path, policy):
+    """Clean control first: of today and this candidate; a week warns, a month and another model are breaches."""
+    run = parity_run(tmp_path / "run", payments, "fraud@7" if other else "fraud@8", days)
+    found = gate(parity=run, candidate="fraud@8", policy=policy)
+    assert found.verdict == verdict
+    assert tuple(f.statistic for f in found.findings.of(verdict)) == by or verdict == "ok"
+    unnamed = gate(parity=run, policy=policy)
+    assert "other_candidate" not in {f.statistic for f in unnamed.findings}
+
+
+def test_a_parity_run_that_does_not_say_of_which_model_is_not_the_candidate_s(payments, tmp_path, policy):
+    """A candidate is asked for, and the run names none."""
+    found = gate(parity=parity_run(tmp_path / "run", payments), candidate="fraud@8", policy=policy)
+    assert [f.statistic for f in found.findings.of("breach")] == ["other_candidate"]
+
+
+def test_a_log_whose_key_the_requests_do_not_have_is_refused(candidate, tmp_path):
+    """With what they have."""
+    pd.DataFrame({"id": [1]}).to_parquet(tmp_path / "requests.parquet")
+    with pytest.raises(sk.SkewkitError, match=r"no column 'request_id'.*it has id"):
+        gate(log=candidate["log"], requests=str(tmp_path / "requests.parquet"))
 
 
 REFUSED = {
@@ -167,6 +228,8 @@ REFUSED = {
     "registry alone": ({"registry": WELL["registry"]}, "registry was given without models"),
     "a contract without a table": ({"contract": "contract.yaml"}, "contract was given without served"),
     "lineage without a table": ({"lineage": {"h": "1"}}, "lineage was given without served"),
+    "a log alone": ({"log": "log"}, "log was given without requests"),
+    "a model without lineage": ({**WELL, "model_file": "m.skops"}, "model_file was given without lineage"),
     "half beside a whole": ({**WELL, "contract": "contract.yaml"}, "contract was given without served"),
     "a table alone": ({**WELL, "served": "x.parquet"}, "neither contract nor lineage"),
     "two parities": ({"parity": "x", "scenario": "payments"}, "both parity and scenario"),
@@ -226,13 +289,16 @@ def test_the_notebook_says_what_the_gate_says(tmp_path, monkeypatch):
 
 
 def test_both_examples_give_their_exit_codes(tmp_path, monkeypatch, capsys):
-    """gate.yaml passes with all four parts, gate_gap.yaml is a breach; nothing given fails."""
+    """gate.yaml passes with four parts, gate_gap.yaml is a breach; nothing given is refused, and has failed."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "notebooks" / "params", tmp_path / "notebooks" / "params")
     gate_examples.write(tmp_path / "data" / "gate")
-    assert main(["run", "gate", "-f", "notebooks/params/gate.yaml", "-p", "profiles", "50"]) == 0
+    (tmp_path / "policy.yaml").write_text("profiles: 50")
+    few = ["-p", "profiles", "50", "-p", "policy", "policy.yaml"]
+    assert main(["run", "gate", "-f", "notebooks/params/gate.yaml", *few]) == 0
     latest = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text())
-    assert {n["step"] for n in latest["not_run"]} & set(NEEDS) == set()
+    assert {n["step"] for n in latest["not_run"]} & set(NEEDS) == {"logging"}
+    assert {"training", "served", "model", "contract", "models", "registry"} == {i["role"] for i in latest["inputs"]}
     assert main(["run", "gate", "-f", "notebooks/params/gate_gap.yaml"]) == 4
     assert "breach: 67% of the models cannot be rolled back to today. 100% of" in capsys.readouterr().out
     assert main(["run", "gate"]) == 1 and "none of its parts" in capsys.readouterr().out
@@ -241,8 +307,25 @@ def test_both_examples_give_their_exit_codes(tmp_path, monkeypatch, capsys):
 
 
 def test_the_example_s_hash_is_that_of_its_definitions(made, payments):
-    """A definition that is turned has another; a tenth of the other table's requests bear one."""
+    """Training and model bear it, each row served has it; a definition that is turned has another, which a tenth of the other table has."""
     served, other = (pd.read_parquet(made / f"{n}.parquet") for n in ("served", "served_other"))
     turned = {**payments.definitions, "pace": replace(payments.definitions["pace"], weight=9.0)}
-    assert set(served["definitions"]) == {digest(payments.definitions)[:16]} != {digest(turned)[:16]}
+    assert set(served["definitions"]) == {payments.sha256} == {digest(payments.definitions)} != {digest(turned)}
     assert (other["definitions"] != served["definitions"]).mean() == pytest.approx(0.1, abs=0.001)
+    case = sk.compare(str(made / "training.parquet"), served, features=["amount"], key="payment")
+    assert made_from(case.training) == {"definitions": {payments.sha256}}
+
+
+def test_a_model_of_other_definitions_does_not_go_forward(candidate, made, payments):
+    """Training bears the hash and no column of it is needed: its own model passes, one of another definition is a breach."""
+    given = {n: candidate[n] for n in ("served", "key", "time", "features")}
+    given |= {
+        "training": str(made / "training.parquet"),
+        "lineage": {"definitions": ""},
+        "trusted": list(payments.trusted),
+    }
+    verdicts = {}
+    for name in ("model", "model_other"):
+        found = gate(**given, model_file=str(made / f"{name}.skops"))
+        verdicts[name] = found.verdict, [f.statistic for f in found.findings.of("breach")]
+    assert verdicts == {"model": ("ok", []), "model_other": ("breach", ["model_differs"])}

@@ -6,11 +6,17 @@ from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import skewkit as sk
 from skewkit import examples
 from skewkit.checks import lineage
+from skewkit.features.definitions import digest
+from skewkit.features.definitions_file import rebuild, take_snapshot
+from skewkit.load.models import scorer, write_model
+from skewkit.origin import made_from, stamped
 from skewkit.records import SkewkitError
 
 from .conftest import ROLES
@@ -183,3 +189,135 @@ def test_the_page_tells_of_hashes_ages_and_leaks(hashed, tmp_path, monkeypatch):
     for page in said:
         assert "is newer than it may be in 100.00% of rows" in page and "model_hash" in page
     assert ["only a replay can tell" in page for page in said] == [True, False]
+
+
+# -- what a table or a model was made from, borne inside it
+
+OF, OTHER = "d1" * 32, "e2" * 32
+
+
+def copied(frame, how, path):
+    """A stamped training table after a way that tables take."""
+    if how == "pandas":
+        frame.to_parquet(path, index=False)
+        pd.read_parquet(path)[frame.columns].query("amount >= 0").to_parquet(path, index=False)
+    elif how == "pyarrow":
+        frame.to_parquet(path, index=False)
+        pq.write_table(pq.read_table(path).slice(0, 2_000), path)
+    return frame if how == "frame" else str(path)
+
+
+@pytest.mark.parametrize("how", ["frame", "pandas", "pyarrow"])
+def test_training_bears_its_hash_wherever_it_is_copied(how, hashed, tmp_path):
+    """Read and written again by pandas and pyarrow: a log of the same hash is ok, of another a breach, and no column is a feature."""
+    training, served = (t.drop(columns="definitions_hash") for t in hashed)
+    table = copied(stamped(training, definitions=OF), how, tmp_path / "training.parquet")
+    for logged, verdict in ((OF, "ok"), (OTHER, "breach")):
+        facts = found(table, served.assign(log_definitions=logged), log_definitions="")
+        assert str(facts["log_definitions", "differ"].verdict) == verdict
+    plain = copied(training, how, tmp_path / "plain.parquet")
+    with pytest.raises(SkewkitError, match="training has no column 'log_definitions'"):
+        found(plain, served.assign(log_definitions=OF), log_definitions="")
+
+
+def test_training_of_files_with_two_hashes_agrees_with_both(hashed, tmp_path):
+    """What a month and the next were made by; a third hash is another."""
+    training, served = hashed
+    for name, of in (("a", OF), ("b", OTHER)):
+        stamped(training[["amount"]], definitions=of).to_parquet(tmp_path / f"{name}.parquet")
+    case = {"features": ["amount"], "lineage": {"definitions": ""}}
+    for logged, share in (([OF, OTHER], 0.0), (["f3", OTHER], 0.5)):
+        log = served[["amount"]].assign(definitions=logged * 1_500)
+        (fact,) = (
+            f
+            for f in sk.check(sk.compare(str(tmp_path), log, **case))
+            if (f.check, f.statistic) == ("lineage", "differ")
+        )
+        assert fact.value == share
+
+
+def onnx_model(path, **hashes):
+    """One that gives back its input, with the hashes in its metadata."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    sides = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 1]) for n in ("amount", "p")]
+    graph = helper.make_graph([helper.make_node("Identity", ["amount"], ["p"])], "g", *([one] for one in sides))
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(made, hashes)
+    onnx.save(made, path)
+
+
+def skops_model(path, **hashes):
+    rows = pd.DataFrame({"amount": [1.0, 2.0, 3.0, 4.0]})
+    write_model(LogisticRegression().fit(rows, [0, 1, 0, 1]), path, **hashes)
+
+
+@pytest.mark.parametrize("write", [onnx_model, skops_model])
+def test_a_model_that_was_made_from_another_table_is_told(write, hashed, tmp_path):
+    """Clean control first: the same hash; another is a breach, whatever was served; one without a hash says nothing."""
+    training, served = (t[["request", "amount"]] for t in hashed)
+    training = stamped(training, definitions=OF)
+    path = tmp_path / ("m.onnx" if write is onnx_model else "m.skops")
+    said = {}
+    for name, hashes in (("same", {"definitions": OF}), ("other", {"definitions": OTHER}), ("none", {})):
+        write(path, **hashes)
+        case = sk.compare(training, served, key="request", features=["amount"], model=str(path))
+        said[name] = [(f.feature, f.value, str(f.verdict)) for f in sk.check(case) if f.statistic == "model_differs"]
+    assert said == {"same": [("definitions", 0.0, "ok")], "other": [("definitions", 1.0, "breach")], "none": []}
+
+
+def test_what_was_served_is_held_against_the_model_where_training_bears_nothing(hashed, tmp_path):
+    """A CSV table has no metadata: the model's own hash agrees, or does not."""
+    training, served = (t[["request", "amount"]] for t in hashed)
+    stamped(training, definitions=OTHER).to_csv(tmp_path / "training.csv", index=False)
+    skops_model(tmp_path / "m.skops", definitions=OF)
+    given = {
+        "key": "request",
+        "features": ["amount"],
+        "model": str(tmp_path / "m.skops"),
+        "lineage": {"definitions": ""},
+    }
+    for logged, value in ((OF, 0.0), (OTHER, 1.0)):
+        case = sk.compare(str(tmp_path / "training.csv"), served.assign(definitions=logged), **given)
+        assert [f.value for f in sk.check(case) if (f.check, f.statistic) == ("lineage", "differ")] == [value]
+
+
+def test_a_baseline_keeps_what_its_training_bore(hashed, tmp_path):
+    """Its rows are gone; the hash is still compared, with what was served and with the model."""
+    training, served = (t[["request", "amount"]] for t in hashed)
+    known = sk.baseline(stamped(training, definitions=OF), key="request", features=["amount"], lineage=["definitions"])
+    known.write(tmp_path / "model.baseline.json")
+    skops_model(tmp_path / "m.skops", definitions=OTHER)
+    given = {"key": "request", "model": str(tmp_path / "m.skops"), "lineage": {"log_definitions": ""}}
+    for logged, value in ((OF, 0.0), (OTHER, 1.0)):
+        log = served.assign(log_definitions=logged)
+        facts = {
+            f.statistic: f.value
+            for f in sk.check(sk.compare(str(tmp_path / "model.baseline.json"), log, **given))
+            if f.check == "lineage"
+        }
+        assert (facts["differ"], facts["model_differs"]) == (value, 1.0)
+
+
+def test_a_world_s_training_and_model_and_its_rebuilt_table_bear_its_hash(payments, tmp_path):
+    """The one that `digest` gives of its definitions; a snapshot of others gives theirs."""
+    assert payments.tables[0].attrs == {"made_from": {"definitions": payments.sha256}}
+    assert scorer(str(payments.model_file), "binary", payments.trusted).made_from == {"definitions": payments.sha256}
+    some = {n: payments.definitions[n] for n in ("hour", "weekday")}
+    take_snapshot(tmp_path / "s", some, payments.raw, payments.requests.head(50), payments.roles.time)
+    assert rebuild(tmp_path / "s").attrs == {"made_from": {"definitions": digest(some)}} != payments.tables[0].attrs
+
+
+def test_whatever_else_a_file_bears_is_no_hash(hashed, tmp_path):
+    """Attrs of a team's own, and metadata that is no JSON, are left alone."""
+    training, served = hashed
+    own = training[["amount"]].copy()
+    own.attrs = {"made_from": "by hand", "owner": ["Ana"]}
+    own.to_parquet(tmp_path / "own.parquet")
+    table = pq.read_table(tmp_path / "own.parquet").replace_schema_metadata({"PANDAS_ATTRS": "{"})
+    pq.write_table(table, tmp_path / "broken.parquet")
+    for name in ("own", "broken"):
+        case = sk.compare(str(tmp_path / f"{name}.parquet"), served, features=["amount"])
+        assert made_from(case.training) == {}
+    assert stamped(own.assign(x=1), definitions=OF).attrs["owner"] == ["Ana"]

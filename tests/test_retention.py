@@ -71,6 +71,10 @@ def test_a_version_that_stopped_leaves_its_model_without():
         "compute pace@1 by its own definition for the requests from 2026-09-01 on, and keep the values until 2026-11-13"
     )
     assert found.lost == ("fraud@1",) and found.days_without == 30
+    assert found.versions.to_dict("records") == [
+        {"model": "fraud@1", "target": True, "can": False, "days_without": 30, "why": "pace@1 stopped"},
+        {"model": "fraud@2", "target": True, "can": True, "days_without": 0, "why": ""},
+    ]
     assert judged(found) == {
         "irreversible": (0.5, 2, "breach"),
         "days_without": (30, 90, "warn"),
@@ -108,6 +112,8 @@ def test_a_model_is_asked_about_from_its_deployment_until_a_window_after_it_was_
     assert gaps([model(2, "09-10")], nothing) == [("fraud@2", "pace@1", "09-10", "10-01", "unknown version")]
     found = rollback_gaps([model(1, "03-01", "06-01"), model(2, "09-10", needs=["other@1"])], nothing, TODAY)
     assert found.targets == ("fraud@2",) and found.lost == () and found.days_without == 58
+    rows = found.versions.set_index("model")  # what was retired for longer than the window is not asked for any more
+    assert rows["can"].to_dict() == {"fraud@1": None, "fraud@2": True} and rows["days_without"].tolist() == [58, 0]
     assert judged(found)["irreversible"] == (0, 1, "ok") and judged(found)["days_without"][2] == "warn"
 
 

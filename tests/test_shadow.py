@@ -420,3 +420,14 @@ def test_the_example_is_the_same_every_time(tmp_path):
     one, two = (rollout_examples.write(tmp_path / n, events=20_000, days=3) for n in ("a", "b"))
     assert [p.name for p in one] == [p.name for p in two] and len(one) == 9
     assert all(p.read_bytes() == q.read_bytes() for p, q in zip(one, two, strict=True))
+
+
+def test_the_page_says_that_requests_are_counted_and_how_far_accounts_can_narrow_the_bounds(log, control):
+    """Of pairs of requests of one account twice on average, so up to the square root of 2; without an entity, or alone, once."""
+    twice = [t.assign(account=np.arange(N) // 2) for t in (log, control)]
+    once = [t.assign(account=np.arange(N)) for t in (log, control)]
+    said = decided(*twice, entity="account").promise["sentence"]
+    assert "Each request counts as one draw. A request's account has 2.0 of them on average" in said
+    assert said.endswith("too narrow, up to 1.4 times.")
+    assert decided(*once, entity="account").promise["sentence"].endswith("Each request counts as one draw.")
+    assert decided(log, control).promise["sentence"].endswith("Each request counts as one draw.")

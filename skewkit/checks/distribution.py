@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -225,7 +225,10 @@ class _Comparison:
         return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), lambda: names, counts_as)
 
     def _off(self, statistic, p, n, q, m, levels, names, counts_as, off=(0.0, 0.0)):
-        value = bounds.relative(p / n, q / m)
+        value, counts_as = (
+            bounds.relative(p / n, q / m),
+            cache(counts_as),
+        )  # which does not depend on how often rows are repeated
 
         def between(times):
             x, y = times / self.fewer[0], times / self.fewer[1]

@@ -1,4 +1,7 @@
-"""Which definitions, vocabulary, model and environment were served, by the hashes that were logged. The cheapest fact."""
+"""Which definitions, vocabulary, model and environment were served, by the hashes that were logged. The cheapest fact.
+
+And whether the model bears the hashes that its training table bears.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,22 @@ from collections.abc import Iterator
 import pandas as pd
 
 from ..evidence import shown
+from ..origin import called, made_from
 from ..records import Case, Finding, NotRun
 from ..statistics import bounds
 from .ages import WORST, instants
 
 
 def lineage(case: Case, policy):
-    """For each logged hash: the share of rows whose hash is not training's, and the share that have none."""
+    """For each logged hash: the share of rows whose hash is not training's, and the share that have none.
+
+    For each hash that both training and the model bear: whether the model was made from another.
+    """
+    training, model = made_from(case.training), made_from(case.model)
+    for name in sorted(training.keys() & model.keys()):
+        other = sorted(model[name] - training[name])
+        told = tuple({"value": value, "of": "the model"} for value in other) or None
+        yield Finding("lineage", "total", name, "model_differs", float(bool(other)), "0 or 1", 1, detail=told)
     for column in case.lineage:
         logged, agreed = _hashes(case.served, column), _agreed(case, column)
         if not agreed:
@@ -35,7 +47,7 @@ def lineage(case: Case, policy):
 
 def absent(case: Case) -> Iterator[NotRun]:
     """What could not be compared, and what to give."""
-    if not case.lineage:
+    if not case.lineage and not made_from(case.training).keys() & made_from(case.model).keys():
         yield NotRun("lineage", "no column of the log holds a hash of what was deployed", "lineage, and sk.fingerprint")
     for column in case.lineage:
         if not _agreed(case, column):
@@ -43,11 +55,15 @@ def absent(case: Case) -> Iterator[NotRun]:
 
 
 def _agreed(case, column):
-    """What may have been served: what was given, or what training's own column holds."""
+    """What may have been served: what was given, or what training's own column holds, or training bears, or the model."""
     given = case.lineage[column]
-    if given is None or given == "" or given == []:
+    if given is not None and given != "" and given != []:
+        return {str(v) for v in (given if isinstance(given, (list, tuple)) else [given])}
+    if column in case.training.columns:
         return set(_hashes(case.training, column))
-    return {str(v) for v in (given if isinstance(given, (list, tuple)) else [given])}
+    return next(
+        (made[called(column)] for made in map(made_from, (case.training, case.model)) if called(column) in made), set()
+    )
 
 
 def _hashes(table, column):

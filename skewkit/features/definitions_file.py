@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ..durable import write
+from ..origin import stamped
 from ..records import SkewkitError
 from . import definitions as features
 from .definitions import Definition, digest, evaluate
@@ -129,7 +130,8 @@ def _made(folder):
     said = json.loads((folder / "snapshot.json").read_text("utf-8"))
     raw = {n: pd.read_parquet(folder / f"events_{n}.parquet") for n in said["events"]}
     requests = pd.read_parquet(folder / "requests.parquet")
-    return evaluate(read_definitions(folder / "definitions.json"), raw, requests, said["asked"])
+    definitions = read_definitions(folder / "definitions.json")
+    return stamped(evaluate(definitions, raw, requests, said["asked"]), definitions=digest(definitions))
 
 
 def _written(d: Definition) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A candidate to try the gate on: what it was served, with the hash of its definitions, and its contract. For gate.yaml."""
+"""A candidate to try the gate on: its model, what it was served, with the hash of its definitions, and its contract. For gate.yaml."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from shutil import copyfile
 
 from ..contracts.contract import infer, review_contract, write_contract
 from ..durable import put
 from ..features.definitions import digest
+from ..load.models import write_model
 from ..scenarios import Scenario, scenario
 
 EVENTS = 20_000
@@ -17,14 +19,16 @@ RANGES = {"hour": (0, 23), "weekday": (0, 6), "amount": (0, None)}  # what any p
 
 
 def write(folder: Path, world: Scenario | None = None) -> list[Path]:
-    """training.parquet and served.parquet of the payments, each row with its ``definitions``, and contract.yaml, reviewed.
+    """training.parquet, served.parquet and model.skops of the payments, and contract.yaml, reviewed.
 
-    In served_other.parquet a tenth of the requests were served by definitions of another window.
+    Training and the model bear the hash of the definitions in themselves; of what was served each row has it. In
+    served_other.parquet a tenth of the requests were served by definitions of another window, and model_other.skops
+    bears the hash of these.
     """
     world = world or scenario("payments", events=EVENTS)
-    training, served = (t.assign(definitions=digest(world.definitions)[:16]) for t in world.tables)
+    training, served = world.tables[0], world.tables[1].assign(definitions=world.sha256)
     tenth = served.index % 10 == 0
-    other = digest({"pace": replace(world.definitions["pace"], weight=1.0)})[:16]
+    other = digest({**world.definitions, "pace": replace(world.definitions["pace"], weight=1.0)})
     tables = {"training": training, "served": served}
     tables["served_other"] = served.assign(definitions=served["definitions"].mask(tenth, other))
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +38,10 @@ def write(folder: Path, world: Scenario | None = None) -> list[Path]:
     columns = {n: replace(rule, range=RANGES.get(n)) for n, rule in agreed.columns.items()}
     write_contract(replace(agreed, columns=columns), folder / "contract.yaml")
     review_contract(folder / "contract.yaml", by="the example")
-    return [*(folder / f"{name}.parquet" for name in tables), folder / "contract.yaml"]
+    put(folder / "model.skops", partial(copyfile, world.model_file))
+    write_model(world.model, folder / "model_other.skops", definitions=other)
+    models = [folder / f"{name}.skops" for name in ("model", "model_other")]
+    return [*(folder / f"{name}.parquet" for name in tables), *models, folder / "contract.yaml"]
 
 
 if __name__ == "__main__":

@@ -78,11 +78,22 @@ class Rollbacks:
     @property
     def days_without(self) -> int:
         """On how many days of the window some model could not be rolled back to."""
-        return sum(b - a for a, b in _merged((g.since.toordinal(), g.until.toordinal()) for g in self.gaps))
+        return _days(self.gaps)
 
     @property
     def violations(self) -> tuple[DualRun, ...]:
         return tuple(d for d in self.dual_runs if d.missing)
+
+    @property
+    def versions(self) -> pd.DataFrame:
+        """A row a model version of the window: whether it is to be gone back to today and can be, its days without, and why."""
+        rows = []
+        for name in self.models:
+            own = [g for g in self.gaps if g.model == name]
+            can = name not in self.lost if name in self.targets else None  # retired for longer than the window
+            why = ", ".join(dict.fromkeys(f"{g.needs} {g.why}" for g in own))
+            rows.append({"model": name, "target": can is not None, "can": can, "days_without": _days(own), "why": why})
+        return pd.DataFrame(rows, columns=["model", "target", "can", "days_without", "why"])
 
     def to_frame(self) -> pd.DataFrame:
         """A row a gap."""
@@ -92,7 +103,8 @@ class Rollbacks:
         return f"<{len(self.lost)} of {len(self.targets)} models cannot be rolled back to on {self.today}>"
 
     def _repr_html_(self):
-        return f"<p>{escape(repr(self)[1:-1])}.</p>{self.to_frame().to_html(index=False, escape=True)}"
+        tables = (t.to_html(index=False, escape=True) for t in (self.versions, self.to_frame()))
+        return f"<p>{escape(repr(self)[1:-1])}.</p>{''.join(tables)}"
 
 
 def rollback_gaps(models: Any, registry: Any, today: Any = None, window: str = "90D", dual: str = "30D") -> Rollbacks:
@@ -229,6 +241,11 @@ def _dual_runs(models, known, begin, beside) -> Iterator[DualRun]:
         for need in (n for n in before["needs"] if n not in after["needs"]):
             lost = tuple((dated(a), dated(b), why) for a, b, why in missing(known.get(need), since, until))
             yield DualRun(after["name"], before["name"], need, dated(since), dated(until), lost)
+
+
+def _days(gaps: Iterable[Gap]) -> int:
+    """On how many days there is any of these gaps."""
+    return sum(b - a for a, b in _merged((g.since.toordinal(), g.until.toordinal()) for g in gaps))
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ import pandas as pd
 from ..checks.leakage import SCORES, Score
 from ..durable import write
 from ..names import expand
+from ..origin import called, stamped
 from ..records import Case, NotRun, Roles, SkewkitError, frozen, thawed
 from ..statistics.distributions import Distribution, Glance
 from ..statistics.sketch import MOST, unsketch
@@ -53,10 +54,12 @@ class Baseline:
 
     @property
     def at_hand(self) -> Local:
-        """No row and no column: what looks at rows says that it cannot. How well features told the label is remembered."""
+        """No row and no column: what looks at rows says that it cannot. How well features told the label is remembered, and the hashes."""
         known = {f: Score(*s) for f, s in self.content["scores"].items() if f in self.roles.features}
         asked = known and self.roles.label == self.content["roles"]["label"]
-        return Local(pd.DataFrame(), self.roles, self.name, memo={SCORES: known} if asked else {})
+        return Local(
+            stamped(pd.DataFrame(), **self.made_from), self.roles, self.name, memo={SCORES: known} if asked else {}
+        )
 
     @property
     def told(self) -> dict[str, Any]:
@@ -121,9 +124,15 @@ class Baseline:
         """Raises SkewkitError: there are no rows."""
         self._refuse("the rows")
 
+    @property
+    def made_from(self) -> dict[str, list[str]]:
+        """The hashes that its lineage holds; see `origin.made_from`."""
+        return self.content["lineage"]
+
     def lineage(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The hashes to be served, those that training's own column held where none were given."""
         held = self.content["lineage"]
+        held = {**{c: held[called(c)] for c in asked if called(c) in held}, **held}
         if lost := [c for c, given in asked.items() if given in (None, "", []) and c not in held]:
             self._refuse(f"the hashes of {lost[0]!r}")
         return {c: held[c] if given in (None, "", []) else given for c, given in asked.items()}

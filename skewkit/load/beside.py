@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..origin import called, made_from
 from ..records import SkewkitError
 
 LOGGED = {  # a column of the freshness table, and of which kind it is
@@ -23,8 +24,13 @@ def mapping(name: str, given: Any) -> Mapping:
     return given or {}
 
 
-def refuse(tables: Mapping[str, Any], roles, as_of: Mapping[str, str], lineage: Mapping[str, Any]) -> None:
-    """Raise SkewkitError for a column that is not there, is no time with its zone, or is a feature as well."""
+def refuse(
+    tables: Mapping[str, Any], roles, as_of: Mapping[str, str], lineage: Mapping[str, Any], model: Any = None
+) -> None:
+    """Raise SkewkitError for a column that is not there, is no time with its zone, or is a feature as well.
+
+    A column of hashes need not be in training where training, or the ``model``, bears the hash in itself.
+    """
     named = {**{c: f"as_of of {f!r}" for f, c in as_of.items()}, **dict.fromkeys(lineage, "lineage")}
     if both := [c for c in named if c in roles.features]:
         raise SkewkitError(f"{both[0]!r} is a feature, and was given as {named[both[0]]}; name features without it")
@@ -44,10 +50,14 @@ def refuse(tables: Mapping[str, Any], roles, as_of: Mapping[str, str], lineage: 
                 _time(tables[n], roles.time)
     for c, value in lineage.items():
         for n in ("served", *(() if given(value) else ("training",))):
-            if c not in tables[n].columns:
+            if c not in tables[n].columns and not (n == "training" and _borne(c, tables[n], model)):
                 hint = "" if n == "served" else f"; give its value at training, like {{{c}: 3f2a}}"
                 has = ", ".join(tables[n].columns)
                 raise SkewkitError(f"{n} has no column {c!r}, named as lineage; it has {has}{hint}")
+
+
+def _borne(column, *things):
+    return any(called(column) in made_from(thing) for thing in things)
 
 
 def given(value: Any) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 from ..contracts.contract import Contract, read_contract
 from ..evidence import SHOWS
 from ..names import function
+from ..origin import called, made_from
 from ..records import TASKS, Case, Roles, SkewkitError, moment
 from ..tables.engines import Local
 from ..tables.joins import paired
@@ -79,9 +80,10 @@ def compare(
     ``as_of`` maps a feature to the column beside it that holds the time of its newest datum; ``freshness`` is a long table
     of what was fetched for the served requests, with the key, ``feature``, ``value_time`` and, where logged, ``hit`` and
     ``fetch_ms``; ``lineage`` maps a column of the served log that holds a hash or version to the value at training, or to
-    "" where training has that column too. None of these columns is a feature. ``events`` maps the name of a raw event table
-    behind the features to {table, entity, happened, known, values}; see `event_tables.read_events`. ``drill`` names the
-    blind drill whose copies these tables are: a copy of another is refused, and without it every copy is.
+    "" where training has that column too, or it or the model bears the hash in itself (`origin`). None of these columns is a
+    feature. ``events`` maps the name of a raw event table behind the features to {table, entity, happened, known, values};
+    see `event_tables.read_events`. ``drill`` names the blind drill whose copies these tables are: a copy of another is
+    refused, and without it every copy is.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
@@ -118,14 +120,14 @@ def compare(
         lineage = known.lineage(lineage)
     tables = {n: _in_roles(t, roles, time_zone) for n, t in tables.items()}
     _refuse(tables, roles, cost)
-    beside.refuse(tables, roles, as_of, lineage)
+    beside.refuse(tables, roles, as_of, lineage, score)
     log = None if _absent(freshness) else _log(freshness, rename or {}, tables["served"])
     tables = _between(tables, moment(since, "since"), moment(until, "until"))
     tables = _sampled(tables, sample)
     if replay:
         tables["replayed"] = _replayed(tables["served"], replay)
         _refuse(tables, roles, cost)
-        beside.refuse(tables, roles, as_of, lineage)
+        beside.refuse(tables, roles, as_of, lineage, score)
     raw = read_events(events, tables["served"].columns, roles, rename, time_zone) if events else {}
     pairs = paired(tables["replayed"], tables["served"]) if "replayed" in tables else None
     given = {
@@ -155,7 +157,7 @@ def open_training(
     roles = roles if roles.features else replace(roles, features=_features(table, roles, {}, beside))
     table = _in_roles(table, roles, time_zone)
     _refuse({"training": table}, roles, {})
-    if nowhere := [c for c in beside if c not in table.columns]:
+    if nowhere := [c for c in beside if c not in table.columns and called(c) not in made_from(table)]:
         raise SkewkitError(
             f"training has no column {nowhere[0]!r}, named as lineage; it has {', '.join(table.columns)}"
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..durable import put
 from ..names import dotted, expand, function, optional
+from ..origin import NAME as MADE_FROM
 from ..records import SkewkitError
 from ..tables.columns import kind_of
 
@@ -37,8 +40,28 @@ class ModelFile:
     sha256: str
     score: Callable[[pd.DataFrame], Any]
 
+    @property
+    def made_from(self) -> dict[str, str]:
+        """The hashes that it bears: in ONNX its metadata's, else those that `write_model` was given."""
+        return getattr(self.score, "made_from", {})
+
     def __call__(self, features: pd.DataFrame):
         return self.score(features)
+
+
+def write_model(model: Any, path: str | os.PathLike, **hashes: str) -> str:
+    """Save a fitted scikit-learn model with skops, whole or not at all, with the hashes of what it was made from inside.
+
+    Such as ``definitions``, what `features.digest` gives; the check `lineage` reads them. In ONNX they are put into
+    ``metadata_props`` under the same names. Gives the sha256 of the file, in hexadecimal.
+    """
+    import skops.io
+
+    model = copy.copy(model)
+    setattr(model, MADE_FROM, {**getattr(model, MADE_FROM, {}), **{n: str(h) for n, h in hashes.items()}})
+    data = skops.io.dumps(model)
+    put(Path(path), lambda aside: Path(aside).write_bytes(data))
+    return hashlib.sha256(data).hexdigest()
 
 
 def scorer(model: Any, task: str, trusted: Sequence[str] = ()) -> Callable[[pd.DataFrame], Any] | None:
@@ -142,6 +165,13 @@ def _estimator(model, task, shown):
             scores = model.predict_proba(rows)
         return scores[:, 1] if task == "binary" else pd.DataFrame(scores, columns=list(model.classes_))
 
+    return _bearing(score, getattr(model, MADE_FROM, None))
+
+
+def _bearing(score, hashes):
+    """The function that scores, with the hashes that its model bears; whatever else stands there is none."""
+    told = hashes.items() if isinstance(hashes, Mapping) else ()
+    score.made_from = {str(n): h for n, h in told if isinstance(h, str)}
     return score
 
 
@@ -179,7 +209,7 @@ def _onnx(data, task, shown):
         found = session.run([n for n in (scores, label) if n], _tensors(inputs, features, shown))
         return _scores(*found, task=task, shown=f"{shown}, output {scores!r}")
 
-    return score
+    return _bearing(score, session.get_modelmeta().custom_metadata_map)
 
 
 def _tensors(inputs, features, shown):

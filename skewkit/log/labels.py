@@ -1,17 +1,25 @@
-"""Labels that come later, joined to the requests that were logged."""
+"""Labels that come later, joined to the requests that were logged.
+
+Each night: python -m skewkit.log.labels LOG LABELS BATCH [LABEL [KNOWN]] writes the next training batch, as `join_labels` makes it.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..durable import put
+from ..load.locations import open_table
 from ..records import SkewkitError, moment, needs
 from ..tables.columns import kind_of
-from .reader import SHOWN, Logged
+from .reader import SHOWN, Logged, read_log
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +99,21 @@ def join_labels(
         "null_keys": labels[on].isna().to_numpy(),
     }
     return Labelled(replace(log, frame=frame), {n: int(np.sum(v)) for n, v in counts.items()})
+
+
+def nightly(folder: str, labels: str, batch: str, label: str = "label", known: str = "") -> Labelled:
+    """Join the labels of a table to the log in a folder, and write the batch, a Parquet file, whole or not at all."""
+    made = join_labels(read_log(folder), open_table("labels", labels).frame(), label=label, known=known or None)
+    put(Path(batch), partial(made.frame.to_parquet, index=False))
+    return made
+
+
+if __name__ == "__main__":
+    if not 3 < len(sys.argv) < 7:
+        sys.exit(
+            "give a log, labels and a batch to write: python -m skewkit.log.labels log labels.parquet batch.parquet"
+        )
+    try:
+        print(nightly(*sys.argv[1:]))
+    except SkewkitError as e:
+        sys.exit(str(e))

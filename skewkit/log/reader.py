@@ -32,7 +32,7 @@ from .columns import OWN
 from .feature_log import META, PURPOSE
 
 SHOWN = 5  # keys an error names, and gaps a report
-TESTS = 3  # statistics of `logged_share`
+TESTS = 4  # statistics of `logged_share`
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,7 +259,8 @@ def logged_share(log: Logged, requests: int | pd.Series | pd.Index, policy: Poli
 
     ``requests`` is how many there were in the log's span of time, or the key of each. unlogged: the share of them that was
     not logged. Given the keys also undelivered: the share of those that their hash had chosen and that are not in the log; and
-    strange: the share of the log's rows whose key is none of theirs.
+    strange: the share of the log's rows whose key is none of theirs; and unjoinable: the share of its rows without a
+    key by which their label could be joined.
     """
     policy = policy or read_policy()
     level = policy.alpha / (policy.looks * TESTS)
@@ -276,6 +277,7 @@ def logged_share(log: Logged, requests: int | pd.Series | pd.Index, policy: Poli
         counted["unlogged"] = (n - int(asked.isin(keys).sum()), n, "share of requests")
         counted["undelivered"] = (int((~chosen.isin(keys)).sum()), len(chosen), "share of chosen requests")
         counted["strange"] = (int((~keys.isin(asked)).sum()), len(keys), "share of rows")
+        counted["unjoinable"] = (int(log.frame[log.columns["join_key"]].isna().sum()), len(keys), "share of rows")
     found = (_finding(name, *counts, level) for name, counts in counted.items() if counts[1])
     return Findings(policy.judge(f) for f in found)
 

@@ -19,6 +19,7 @@ from ..records import Finding, NotRun, Verdict
 from ..results import hourly
 from ..results.results import Findings, Impact, Result
 from ..results.words import several, share, tell
+from ..statistics.clusters import heaviest
 from .rollouts import Rollout
 
 SAYS = {"ok": "promote", "warn": "hold", "inconclusive": "hold", "breach": "roll back"}
@@ -266,10 +267,23 @@ def _promise(rollout, policy):
     sentence = (
         f"While the candidate does nothing beyond what is tolerated, the chance that any of {rollout.tests()} statistics ever "
         f"alarms, looked at after every hour for as long as one likes, is at most {50 * policy.alpha:g}%, if what follows does not "
-        f"depend on what came before; and as much again for metrics on labels and features against training, over {policy.looks:,} looks."
+        f"depend on what came before; and as much again for metrics on labels and features against training, over {policy.looks:,} looks. "
+        f"{_counted(rollout)}"
     )
     numbers = {"alpha": policy.alpha, "looks": policy.looks, "features": len(rollout.case.roles.features)}
     return {**numbers, "tests": rollout.tests(), "level": rollout.level(policy), "sentence": sentence}
+
+
+def _counted(rollout):
+    """As how many draws requests count, and by how much those of one entity can make that too many."""
+    said = "Each request counts as one draw."
+    if (found := rollout.case.served.entities()) is None:
+        return said
+    times = heaviest(found[1])
+    if times <= 1:
+        return said
+    whose = f"A request's {rollout.case.roles.entity} has {times:.1f} of them on average"
+    return f"{said} {whose}: where these are alike, the bounds compared with the current model are too narrow, up to {times**0.5:.1f} times."
 
 
 def _absent(rollout, measured):

@@ -21,7 +21,9 @@ import sklearn
 import skops.io
 
 from ..features.definitions import Definition, digest, evaluate, knobs_of, reads, turn
+from ..load.models import write_model
 from ..memory import Memory
+from ..origin import stamped
 from ..records import Roles, SkewkitError
 
 NAMES = tuple(sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_")))
@@ -64,6 +66,17 @@ class Scenario:
     # results are kept, as many as fit beside the sorted events.
     results: Memory = field(default_factory=lambda: Memory(1 << 29, _bytes), repr=False, compare=False)
     lines: Memory = field(default_factory=Memory, repr=False, compare=False)
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its definitions, which its training table and its model bear, and what serves it is to log."""
+        return digest(self.definitions)
+
+    @property
+    def model_file(self) -> Path:
+        """Where its model is kept, as skops saves it; give ``trusted`` with it."""
+        self._make()
+        return self._folder / "model.skops"
 
     def knobs(self, feature: str) -> frozenset[str]:
         """What can be turned in the definition of a feature."""
@@ -168,9 +181,9 @@ class Scenario:
             served = table[asked >= self.cut].reset_index(drop=True)
             training, model = self.refit(training, self.validation)
             served[self.roles.prediction] = scored(model, served[list(self.roles.features)])
-            training.to_parquet(aside / "training.parquet")
+            stamped(training, definitions=self.sha256).to_parquet(aside / "training.parquet")
             served.to_parquet(aside / "replayed.parquet")
-            skops.io.dump(model, aside / "model.skops")
+            write_model(model, aside / "model.skops", definitions=self.sha256)
             os.rename(aside, self._folder)
         except OSError:
             if not self._folder.exists():

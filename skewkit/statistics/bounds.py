@@ -107,7 +107,7 @@ def cell_bounds(k, n, j, m, levels, counts_as=alone, off=(0.0, 0.0)) -> tuple[fl
     low = 0.0
     for cell in farthest[_apart(p, n, q, m)[farthest] > t[farthest]]:
         fewer, later = counts_as(int(cell))
-        low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell]))
+        low = max(low, _relative_low(p[cell], n / fewer, q[cell], m / later, t[cell], low))
     return float(low), high
 
 
@@ -202,12 +202,12 @@ def _root(x, y, u, v, side):
     return np.where(square > 0, root, side * inf)
 
 
-def _relative_low(p, n, q, m, t):
-    """The least relative change of a cell that is no surprise."""
+def _relative_low(p, n, q, m, t, above=0.0):
+    """The least relative change of a cell that is no surprise; 0 where that is not ``above`` what is known of another."""
     if q > p:
-        return _least(p, n, q, m, t, lambda r: (r * FEW, 1 + r))
+        return _least(p, n, q, m, t, lambda r: (r * FEW, 1 + r), above=above)
     # p - q >= r (p + FEW) is p >= (q + r FEW) / (1 - r)
-    return _least(q, m, p, n, t, lambda r: (r * FEW / (1 - r), 1 / (1 - r)), most=p / (p + FEW) if p else 0.0)
+    return _least(q, m, p, n, t, lambda r: (r * FEW / (1 - r), 1 / (1 - r)), p / (p + FEW) if p else 0.0, above)
 
 
 def _relative_high(p, n, q, m, t):
@@ -228,11 +228,14 @@ def _most(q, m, t):
     return np.minimum(1.0, q + s + np.sqrt(s * s + 2 * s * q))
 
 
-def _least(p, n, q, m, t, line, most=None):
-    """The least change c at which the shares on the line q = a + b p, with (a, b) = line(c), are no surprise; q is above p."""
-    if q <= p or _surprise_on(p, n, q, m, *line(0.0)) <= t:
-        return 0.0
+def _least(p, n, q, m, t, line, most=None, above=0.0):
+    """The least change c at which the shares on the line q = a + b p, with (a, b) = line(c), are no surprise; q is above p.
+
+    0 where it is not ``above`` that: the surprise falls with c, so that one look tells.
+    """
     low, high = 0.0, (q - p) / FEW if most is None else most * (1 - 1e-12)
+    if q <= p or above >= high > 0 or _surprise_on(p, n, q, m, *line(above)) <= t:
+        return 0.0
     while high - low > 1e-9 * max(1.0, high):
         middle = (low + high) / 2
         low, high = (middle, high) if _surprise_on(p, n, q, m, *line(middle)) > t else (low, middle)
