@@ -20,12 +20,17 @@ def expand(location: str) -> str:
     return NAME.sub(lambda m: os.environ[m[1]], location)
 
 
-def first_line(error: Exception, location: str) -> str:
-    """What an engine's error says first, without what stands in quotes, which is data, and without what a ${NAME} stands for."""
-    said = (str(error).strip().splitlines() or [""])[0]
+def hidden(said: str, location: str) -> str:
+    """A text without what each ${NAME} of a location stands for."""
     for name in NAME.findall(location):
         if value := os.environ.get(name):
             said = said.replace(value, f"${{{name}}}")
+    return said
+
+
+def first_line(error: Exception, location: str) -> str:
+    """What an engine's error says first, without what stands in quotes, which is data, and without what a ${NAME} stands for."""
+    said = hidden((str(error).strip().splitlines() or [""])[0], location)
     said = re.sub(r"'[^']*'?|\"[^\"]*\"?", "'…'", said)
     return f"{type(error).__name__}: {said[:200]}"
 

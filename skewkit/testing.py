@@ -34,20 +34,20 @@ def assert_parity(offline: Any, online: Any, inputs: Any, key: str, tolerance: f
     """Raise AssertionError where two paths disagree in any row: in which features, why, and the smallest input that shows it.
 
     ``offline`` and ``online`` take a frame and return one of features with a row for each; or they are endpoints, as
-    ``oip:http://localhost:8000/v2/models/NAME``. ``inputs`` is a frame, or a contract of what may come in, of which
+    ``oip:http://localhost:8000/v2/models/NAME``, or sides of a Feast store, as ``feast:REPO#SERVICE``. ``inputs`` is a frame, or a contract of what may come in, of which
     10,000 profiles are drawn (``more`` goes to `skewkit.profiles.profiles` then, else to `skewkit.parity.two_paths.round_trip`).
     """
     __tracebackhide__ = True  # pytest shows the line of the test
-    from .parity.endpoints import endpoint, is_endpoint
     from .parity.profiles import profiles
-    from .parity.two_paths import round_trip
+    from .parity.two_paths import path, round_trip
 
+    sides = [path(p, n, more.get("time")) for p, n in ((offline, "offline"), (online, "online"))]
     if isinstance(inputs, (str, Contract)):
         agreed = inputs if isinstance(inputs, Contract) else read_contract(inputs)
         inputs, more = profiles(agreed, key=key, **more), {}
-    sides = [endpoint(p) if is_endpoint(p) else p for p in (offline, online)]
     found = round_trip(*sides, inputs, key, tolerance=tolerance, **more)
     if not found.equal:
         said = [f"{f.feature or 'rows'}: {f.statistic} {f.value:.4g} ({f.unit}) of {f.n:,}" for f in found.differing]
-        why = [f.sentence for f in found.result.diagnosis.fits]
+        fits = found.result.diagnosis.fits
+        why = [line for f in fits for line in (f.sentence, *(fact for fact in f.facts if fact not in f.sentence))]
         raise AssertionError("\n".join(["the two paths differ", *said, *why, *map(str, found.smallest)]))

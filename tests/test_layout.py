@@ -60,7 +60,7 @@ MAY = {
     "drills": "costs injection load pipeline policy policy_file records results scenarios scope skews tables",
     "widgets": "drills pipeline policy_file records results scenarios scope skews statistics",
     "rollouts": "checks costs durable injection load policy policy_file records results scenarios scope skews statistics tables",
-    "report": "durable load progress records results rollouts statistics",
+    "report": "durable features load names progress records results rollouts statistics surroundings",
     "notebook": "durable load names records report",
     "plan": "load notebook records report results",
     "log": "durable load names policy policy_file records results scenarios scope statistics tables",
@@ -72,7 +72,19 @@ MAY = {
     "__main__": "commands notebook plan records report",
     "rule_examples": "durable examples injection load log origin records scope skews",
 }
-HEAVY = ("matplotlib", "sklearn", "scipy", "ipywidgets", "papermill", "pyarrow", "pandas", "pandera")
+HEAVY = (
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "ipywidgets",
+    "papermill",
+    "pyarrow",
+    "pandas",
+    "pandera",
+    "feast",
+    "mlflow",
+    "grpc",
+)
 
 
 def modules():
@@ -202,12 +214,13 @@ def test_environment_yml_has_the_packages_and_bounds_of_pyproject():
 
 def test_the_lock_is_exact_names_no_host_and_holds_every_dependency():
     """Each line is name==version, perhaps for some Pythons only."""
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
-    assert all(re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .*)?", line) for line in lines)
-    locked = {line.split("==")[0] for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    assert {re.split(r"[><=[]", n)[0] for n in named} <= locked
+    for name, extra in (("requirements.lock", "test"), ("requirements-feast.lock", "feast")):
+        lines = (ROOT / name).read_text().splitlines()
+        assert all(re.fullmatch(r"[\w.-]+==[\w.!+]+( ; .*)?", line) for line in lines)
+        locked = {line.split("==")[0] for line in lines}
+        named = [*project["dependencies"], *project["optional-dependencies"][extra]]
+        assert {re.split(r"[><=[]", n)[0] for n in named} <= locked
 
 
 def test_every_dependency_is_used():
@@ -222,13 +235,20 @@ def test_every_dependency_is_used():
         "ruff",
         "tzdata",
     }  # run, read or found, not imported
-    module_of = {"pyyaml": "yaml", "scikit-learn": "sklearn", "ibis-framework": "ibis"}
+    module_of = {
+        "protobuf": "google.protobuf",
+        "mlflow-skinny": "mlflow",
+        "pyyaml": "yaml",
+        "scikit-learn": "sklearn",
+        "ibis-framework": "ibis",
+        "grpcio": "grpc",
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     text = "\n".join(p.read_text() for p in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").glob("*.py")])
     for wanted in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
         name = re.split(r"[><=[]", wanted)[0]
         assert name in used_by_name or re.search(
-            rf"^\s*(import|from) {module_of.get(name, name)}\b|optional\(\"{name}", text, re.M
+            rf"^\s*(import|from) {module_of.get(name, name)}\b|optional\(\"{module_of.get(name, name)}", text, re.M
         ), name
 
 

@@ -17,6 +17,7 @@ import skewkit as sk
 from skewkit.contracts.column_rules import ColumnRule
 from skewkit.contracts.contract import Contract
 from skewkit.features.definitions import knobs_of
+from skewkit.parity import oip_grpc
 from skewkit.parity.endpoints import endpoint
 from skewkit.parity.profiles import profiles
 from skewkit.parity.two_paths import of_world, round_trip
@@ -283,3 +284,124 @@ def test_the_knobs_above_are_all_that_a_service_can_turn(world, turned):
     left = {"ttl", "horizon", "clock", "watermark", "empty", "prior"}
     every = set().union(*(knobs_of(d) for d in world.definitions.values()))
     assert every <= read | left | set(turned) and set(turned) == every - read - left
+
+
+# -- gRPC
+
+
+@pytest.fixture(scope="module", params=["typed", "raw"])
+def grpc_service(request):
+    """A server of the Open Inference Protocol over gRPC on this machine, that answers with typed contents or with raw ones."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    grpc = pytest.importorskip("grpc", reason="pip install 'skewkit[grpc]'")
+    kinds, seen = oip_grpc.messages(), []
+
+    def infer(asked, context):
+        seen.append(context.invocation_metadata())
+        if asked.model_name == "secret":
+            token = dict(seen[-1]).get("authorization")
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, f"nobody knows {token}")
+        if asked.model_name not in ("scores", "utc"):
+            context.abort(grpc.StatusCode.NOT_FOUND, f"no model {asked.model_name}")
+        sent = {}
+        for tensor in asked.inputs:
+            (values,) = [list(v) for _, v in tensor.contents.ListFields()]
+            assert list(tensor.shape) == [len(values)]
+            sent[tensor.name] = [v.decode() if isinstance(v, bytes) else v for v in values]
+        rows = pd.DataFrame(sent)
+        rows["asked"] = pd.to_datetime(rows["asked"], utc=True, format="ISO8601")
+        made = offline(rows.assign(zone="UTC") if asked.model_name == "utc" else rows)
+        answer = kinds["ModelInferResponse"](model_name=asked.model_name)
+        for name, column, datatype in (("hour", made["hour"], "INT32"), ("share", made["share"], "FP64")):
+            answer.outputs.add(name=name, datatype=datatype, shape=[len(column), 1])
+            dtype, typed = oip_grpc.TENSORS[datatype]
+            if request.param == "raw":
+                answer.raw_output_contents.append(column.to_numpy(dtype).tobytes())
+            else:
+                getattr(answer.outputs[-1].contents, typed).extend(column.tolist())
+        answer.outputs.add(name="letters", datatype="INT64", shape=[len(made)])
+        if request.param == "raw":
+            answer.raw_output_contents.append(made["letters"].to_numpy("<i8").tobytes())
+        else:
+            answer.outputs[-1].contents.int64_contents.extend(made["letters"].tolist())
+        return answer
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        infer, kinds["ModelInferRequest"].FromString, lambda m: m.SerializeToString()
+    )
+    server = grpc.server(ThreadPoolExecutor(2))
+    service, method = oip_grpc.CALL.strip("/").split("/")
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"oip-grpc:127.0.0.1:{port}", seen
+    server.stop(None)
+
+
+def test_a_server_of_grpc_that_agrees_passes_and_one_in_another_zone_is_named(grpc_service):
+    """Typed and raw answers of three types, in batches, with nulls and unicode; and a model that reads clocks in UTC."""
+    address, _ = grpc_service
+    assert_parity(offline, f"{address}/scores", AGREED, "id", n=1_500)
+    found = round_trip(offline, endpoint(f"{address}/utc"), profiles(AGREED, 500, key="id"), "id", time="asked")
+    assert [(f.skew, f.features) for f in found.result.diagnosis.fits] == [("time_zone", ("hour",))]
+
+
+def test_metadata_goes_along_and_its_secret_stays_here(grpc_service, monkeypatch):
+    """A token of the environment reaches the server, and neither the path nor an error shows it."""
+    monkeypatch.setenv("TOKEN", "s3cr&t+1")
+    address, seen = grpc_service
+    rows = profiles(AGREED, 10, key="id")
+    path = endpoint(address + "/scores/2?Authorization=Bearer ${TOKEN}")
+    assert len(path(rows)) == 10 and dict(seen[-1])["authorization"] == "Bearer s3cr&t+1"
+    with pytest.raises(sk.SkewkitError, match="PERMISSION_DENIED") as raised:
+        endpoint(address + "/secret?authorization=Bearer ${TOKEN}")(rows)
+    assert "Bearer ${TOKEN}" in str(raised.value) and "s3cr" not in str(raised.value) + repr(path)
+
+
+def test_what_grpc_cannot_give_is_said(grpc_service):
+    """A model that is not there, a port where nobody listens, and an address without a model."""
+    address, _ = grpc_service
+    rows = profiles(AGREED, 10, key="id")
+    with pytest.raises(sk.SkewkitError, match="NOT_FOUND: no model other"):
+        endpoint(f"{address}/other")(rows)
+    with pytest.raises(sk.SkewkitError, match="cannot be asked"):
+        endpoint("oip-grpc:127.0.0.1:9/scores")(rows)
+    with pytest.raises(sk.SkewkitError, match="an address is like"):
+        endpoint(address)
+
+
+def test_a_request_is_the_bytes_that_the_protocol_fixes():
+    """Written by hand from its field numbers: model 1, version 2, inputs 5; of a tensor name 1, datatype 2, shape 3, contents 5."""
+    pytest.importorskip("google.protobuf")
+    made = oip_grpc.request("m", "7", {"a": ("INT64", [1, 300]), "b": ("BYTES", [b"x"]), "c": ("FP64", [1.0])})
+
+    def field(number, body):
+        return bytes([number << 3 | 2, len(body)]) + body
+
+    def tensor(name, datatype, n, contents):
+        return field(5, field(1, name) + field(2, datatype) + field(3, bytes([n])) + field(5, contents))
+
+    one = b"\x00\x00\x00\x00\x00\x00\xf0\x3f"
+    assert made.SerializeToString() == (
+        field(1, b"m")
+        + field(2, b"7")
+        + tensor(b"a", b"INT64", 2, field(3, b"\x01\xac\x02"))
+        + tensor(b"b", b"BYTES", 1, field(8, b"x"))
+        + tensor(b"c", b"FP64", 1, field(7, one))
+    )
+
+
+def test_raw_answers_of_every_type_are_read():
+    """Each datatype of the protocol, little-endian and in row-major order, text after its length; and one cut short is refused."""
+    pytest.importorskip("google.protobuf")
+    for datatype, (dtype, _) in oip_grpc.TENSORS.items():
+        answer = oip_grpc.messages()["ModelInferResponse"]()
+        answer.outputs.add(name="o", datatype=datatype, shape=[2, 1])
+        wanted = ["ä", ""] if datatype == "BYTES" else [0, 1]
+        raw = b"\x02\x00\x00\x00\xc3\xa4\x00\x00\x00\x00" if datatype == "BYTES" else np.array(wanted, dtype).tobytes()
+        answer.raw_output_contents.append(raw)
+        assert oip_grpc.outputs(answer) == [{"name": "o", "shape": [2, 1], "data": wanted}]
+        answer.raw_output_contents[0] = raw[:-1]
+        with pytest.raises(ValueError):
+            oip_grpc.outputs(answer)

@@ -23,6 +23,7 @@ from .baseline_file import refuse as refuse_baseline
 from .copies import within
 from .event_tables import read_events
 from .locations import Source, open_table
+from .mlflow_store import resolve
 from .models import scorer
 
 COSTS = ("false_positive", "false_negative", "amount")
@@ -80,8 +81,8 @@ def compare(
     ``as_of`` maps a feature to the column beside it that holds the time of its newest datum; ``freshness`` is a long table
     of what was fetched for the served requests, with the key, ``feature``, ``value_time`` and, where logged, ``hit`` and
     ``fetch_ms``; ``lineage`` maps a column of the served log that holds a hash or version to the value at training, or to
-    "" where training has that column too, or it or the model bears the hash in itself (`origin`). None of these columns is a
-    feature. ``events`` maps the name of a raw event table behind the features to {table, entity, happened, known, values};
+    "" where training has that column too, or it or the model bears the hash in itself (`origin`), or to
+    mlflow:models:/NAME/VERSION#WHAT (see `mlflow_store.lineage`). None of these columns is a feature. ``events`` maps the name of a raw event table behind the features to {table, entity, happened, known, values};
     see `event_tables.read_events`. ``drill`` names the blind drill whose copies these tables are: a copy of another is
     refused, and without it every copy is.
 
@@ -100,6 +101,7 @@ def compare(
     if isinstance(trusted, str):
         raise SkewkitError("trusted was given as text; it is a list of types, like ['team.encoders.Target']")
     cost, as_of, lineage = (dict(beside.mapping(*g)) for g in (("cost", cost), ("as_of", as_of), ("lineage", lineage)))
+    lineage = resolve(lineage)
     if unknown := set(cost) - set(COSTS):
         raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
     if any(isinstance(cost.get(n, 0), (bool, str)) or cost.get(n, 0) is None for n in COSTS[:2]):

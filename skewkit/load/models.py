@@ -1,4 +1,4 @@
-"""A model as a function of a frame of the features: a team's own function, or a file of skops or ONNX."""
+"""A model as a function of a frame of the features: a team's own function, or a file of skops or ONNX, perhaps in MLflow."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..names import dotted, expand, function, optional
 from ..origin import NAME as MADE_FROM
 from ..records import SkewkitError
 from ..tables.columns import kind_of
+from .mlflow_store import is_mlflow, read_model
 
 FILES = (".skops", ".onnx")
 PICKLES = (".pkl", ".pickle", ".joblib", ".dill")
@@ -70,11 +71,13 @@ def scorer(model: Any, task: str, trusted: Sequence[str] = ()) -> Callable[[pd.D
     A function, or its dotted name, scores as it likes. A file ending .skops or .onnx, or an object with ``predict``,
     gives the probability of class 1, shape (n,), for binary; a frame with a column a class for multiclass; the
     prediction, shape (n,), for regression. ``trusted`` names the types that a .skops file may hold beside those that
-    skops knows.
+    skops knows. A model in MLflow, as mlflow:models:/NAME/VERSION, is one of these two kinds of file.
 
     Raises SkewkitError for a pickle, which is never opened; a file that is not there, cannot be read, or holds a type
     that is not trusted; and a model of another task.
     """
+    if is_mlflow(model):
+        return _of_bytes(model, *read_model(model), task, trusted)
     if model is None or model is False or (isinstance(model, str) and not model):
         return None
     if isinstance(model, (str, os.PathLike)):
@@ -86,6 +89,8 @@ def scorer(model: Any, task: str, trusted: Sequence[str] = ()) -> Callable[[pd.D
 
 def kind(named: str) -> str:
     """The suffix of the model file that a text names, or "" where it is a function's dotted name; nothing is opened."""
+    if is_mlflow(named):
+        return ""
     suffix = Path(expand(named)).suffix.lower()
     if suffix in PICKLES:
         raise SkewkitError(
@@ -109,6 +114,11 @@ def _from_file(named, suffix, task, trusted):
         raise SkewkitError(
             f"{shown} cannot be read, as seen from the folder of the run ({e.strerror}); check the path"
         ) from None
+    return _of_bytes(named, suffix, data, task, trusted)
+
+
+def _of_bytes(named, suffix, data, task, trusted):
+    shown = f"model={named!r}"
     score = _skops(data, task, trusted, shown) if suffix == ".skops" else _onnx(data, task, shown)
     return ModelFile(named, hashlib.sha256(data).hexdigest(), score)
 

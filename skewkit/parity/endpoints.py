@@ -1,24 +1,31 @@
-"""Models behind an endpoint as a path: the Open Inference Protocol v2, and MLflow's scoring protocol, over HTTP."""
+"""Models behind an endpoint as a path: the Open Inference Protocol v2 over HTTP and gRPC, and MLflow's scoring protocol."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
 
-from ..names import expand
+from ..names import expand, hidden, optional
 from ..records import SkewkitError
 from ..tables.columns import kind_of
+from . import oip_grpc
 
-KINDS = {"mlflow": "mlflow:http://localhost:5000", "oip": "oip:http://localhost:8000/v2/models/NAME"}
+KINDS = {
+    "mlflow": "mlflow:http://localhost:5000",
+    "oip": "oip:http://localhost:8000/v2/models/NAME",
+    "oip-grpc": "oip-grpc:localhost:9000/NAME",
+}
+SECURE = "oip-grpcs"  # the same with TLS
 TYPES = {"boolean": "BOOL", "integer": "INT64", "number": "FP64"}  # of the protocol; all else goes as text
 BATCH = 1_000  # rows a request
 SECONDS = 30.0
@@ -71,16 +78,87 @@ class Endpoint:
             ) from e
 
 
-def endpoint(address: str) -> Endpoint:
+@dataclass(frozen=True)
+class GrpcEndpoint:
+    """The same over gRPC: ``oip-grpc:HOST:PORT/MODEL`` or ``/MODEL/VERSION``, with TLS ``oip-grpcs:``.
+
+    The protocol has no null there: a missing number goes as NaN (integers with one missing as FP64), a missing text as
+    empty text. ``?authorization=Bearer ${TOKEN}`` behind the model is sent as metadata, and what a ${NAME} stands for is
+    in no error.
+    """
+
+    address: str
+    batch: int = BATCH
+    seconds: float = SECONDS
+
+    def __call__(self, inputs: pd.DataFrame) -> pd.DataFrame:
+        grpc = optional("grpc", "grpc", f"{self.address} is asked")
+        kind, _, rest = self.address.partition(":")
+        where, _, asked = rest.partition("?")
+        host, _, model = where.partition("/")
+        metadata = [(n.lower(), expand(v)) for n, v in parse_qsl(asked)]
+        model, _, version = expand(model).partition("/")
+        tensors = {c: _typed(inputs[c]) for c in inputs}
+        secure = kind == SECURE
+        dial = grpc.secure_channel if secure else grpc.insecure_channel
+        with dial(expand(host), *([grpc.ssl_channel_credentials()] if secure else [])) as channel:
+            call = channel.unary_unary(
+                oip_grpc.CALL,
+                request_serializer=lambda m: m.SerializeToString(),
+                response_deserializer=oip_grpc.messages()["ModelInferResponse"].FromString,
+            )
+            parts = []
+            for i in range(0, len(inputs), self.batch):
+                some = {c: (t, v[i : i + self.batch]) for c, (t, v) in tensors.items()}
+                try:
+                    answer = call(oip_grpc.request(model, version, some), timeout=self.seconds, metadata=metadata)
+                except grpc.RpcError as e:
+                    raise self._failed(e) from None  # its own text shows the metadata
+                parts.append(self._read(answer, min(self.batch, len(inputs) - i)))
+        return pd.concat(parts, ignore_index=True)
+
+    def _read(self, answer, rows):
+        try:
+            made = _from_oip({"outputs": oip_grpc.outputs(answer)})
+        except (TypeError, ValueError, IndexError) as e:
+            raise SkewkitError(f"{self.address} gave no answer of oip-grpc: {e}") from None
+        if len(made) != rows:
+            raise SkewkitError(f"{self.address} was sent {rows} rows and answered {len(made)}; it must answer each")
+        return made
+
+    def _failed(self, error):
+        said = hidden(str(error.details())[:500], self.address)
+        if error.code().name in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+            return SkewkitError(
+                f"{self.address} cannot be asked ({said}); start it, or give its address like {KINDS['oip-grpc']}"
+            )
+        return SkewkitError(f"{self.address} answered {error.code().name}: {said}")
+
+
+def _typed(column):
+    """A column as a tensor of gRPC: a datatype, and values without a null."""
+    kind = kind_of(column)
+    if kind in TYPES and column.isna().any():
+        kind = "number"
+    if kind not in TYPES:
+        return "BYTES", [("" if v is None else str(v)).encode() for v in _plain(column)]
+    return TYPES[kind], column.to_numpy(
+        {"boolean": bool, "integer": "i8", "number": float}[kind], na_value=np.nan
+    ).tolist()
+
+
+def endpoint(address: str) -> Endpoint | GrpcEndpoint:
     """The path behind an address such as oip:http://localhost:8000/v2/models/NAME; raises SkewkitError for another kind."""
     kind, _, url = address.partition(":")
-    if kind not in KINDS or urlsplit(url).scheme not in ("http", "https"):
+    if kind in ("oip-grpc", SECURE) and re.fullmatch(r"[^/?]+:[^/?]+/[^/?]+(/[^/?]+)?(\?.*)?", url):
+        return GrpcEndpoint(address)
+    if kind not in ("mlflow", "oip") or urlsplit(url).scheme not in ("http", "https"):
         raise SkewkitError(f"endpoint {address!r} was asked; an address is like {' or '.join(KINDS.values())}")
     return Endpoint(address)
 
 
 def is_endpoint(text: Any) -> bool:
-    return isinstance(text, str) and text.partition(":")[0] in KINDS
+    return isinstance(text, str) and text.partition(":")[0] in (*KINDS, SECURE)
 
 
 def _plain(column: pd.Series) -> list[Any]:

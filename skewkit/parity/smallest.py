@@ -57,13 +57,14 @@ def smallest(offline, online, inputs, made, feature, tolerance) -> Smallest | No
     begin = next((inputs.iloc[i].to_dict() for i in off[:5] if differs(inputs.iloc[i].to_dict())), None)
     if begin is None:
         return None
-    calm = _plain(inputs)
+    stored = any(getattr(path, "looked_up", False) for path in alone)
+    calm = {} if stored else _plain(inputs)
     kept = dict(begin)
-    for column in inputs:  # what is not needed becomes plain, one column after the other
+    for column in calm:  # what is not needed becomes plain, one column after the other
         tried = {**kept, column: calm[column]}
         if differs(tried):
             kept = tried
-    needed = [c for c in inputs if not _same(kept[c], calm[c])]
+    needed = [c for c in calm if not _same(kept[c], calm[c])]
     simpler = {c: s for c in needed if (s := _simpler(st, kept[c])) is not None}
     settings = hypothesis.settings(
         max_examples=TRIES,
@@ -81,7 +82,7 @@ def smallest(offline, online, inputs, made, feature, tolerance) -> Smallest | No
             )
             if len(some) == len(simpler):
                 break
-    needed = tuple(c for c in inputs if not _same(kept[c], calm[c]))
+    needed = tuple(c for c in inputs if c not in calm or not _same(kept[c], calm[c]))
     one, other = (scalar(s.iloc[0]) for s in pair(kept))
     kept = {c: scalar(v) if not isinstance(v, pd.Timestamp) else v for c, v in kept.items()}
     return Smallest(feature, kept, needed, one, other, _steps(offline, online, kept, feature, inputs))

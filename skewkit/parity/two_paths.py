@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..checks import parity, schema
@@ -19,11 +20,13 @@ from ..names import function
 from ..pipeline import examine
 from ..policy import Policy
 from ..policy_file import read_policy
-from ..records import Case, SkewkitError
+from ..records import Case, SkewkitError, Tolerance
 from ..results.results import Findings, Result
 from ..scenarios import Scenario
 from ..scenarios import scenario as named
+from ..tables.columns import same
 from .endpoints import endpoint, is_endpoint
+from .feast_store import is_feast, side
 from .profiles import profiles as draw
 from .smallest import Smallest, smallest
 
@@ -114,14 +117,26 @@ def round_trip(
     beside = inputs[[c for c in inputs if c not in made[0] and c not in made[1]]]
     sides = [pd.concat([beside, m], axis=1) for m in made]
     case = compare(sides[0], sides[1], sides[0], key=key, time=time, entity=entity, features=shared, evidence="rows")
+    if replay is None and hasattr(offline, "rewound"):
+        replay = offline.rewound(inputs, key)
     case = replace(case, replay=replay)
     result = examine(case, strict(policy, tolerance), seed, checks=(schema, parity))
     found = RoundTrip(case, result, ())
-    off = [f.feature for f in found.differing if f.feature in shared][:FEATURES]
-    shrunk = [smallest(offline, online, inputs, made, f, tolerance) for f in off]
+    off = [f.feature for f in found.differing if f.feature in shared]
+    shrunk = [smallest(offline, online, inputs, made, f, tolerance) for f in off[:FEATURES]]
     shrunk = {s.feature: s for s in shrunk if s is not None}
-    findings = (_with_smallest(f, shrunk.get(f.feature)) for f in result.findings)
-    return RoundTrip(case, replace(result, findings=Findings(findings)), tuple(shrunk.values()))
+    findings = Findings(_with_smallest(f, shrunk.get(f.feature)) for f in result.findings)
+    causes = result.diagnosis
+    if hasattr(online, "facts"):
+        causes = replace(causes, fits=[_with_facts(f, online, inputs, made, tolerance) for f in causes.fits])
+    return RoundTrip(case, replace(result, findings=findings, diagnosis=causes), tuple(shrunk.values()))
+
+
+def _with_facts(fit, online, inputs, made, tolerance):
+    """A cause that begins with what the store says of the rows in which its features differ."""
+    off = [~same(*(m[f] for m in made), Tolerance(tolerance, tolerance)) for f in fit.features if f in made[0]]
+    facts = online.facts(fit.features, inputs[np.any(off, axis=0)]) if off else ()
+    return replace(fit, facts=(*facts, *fit.facts))
 
 
 def _with_smallest(finding, one):
@@ -164,8 +179,8 @@ def paths(
 
     Of a ``scenario`` the offline path evaluates its definitions over a batch and the online path one request at a time,
     from events that all come when they happen, or with ``late`` when they did; ``knobs`` are turned online alone. Else
-    ``offline`` and ``online`` are dotted functions of a frame of inputs, or endpoints. The inputs are the rows of a file,
-    or ``profiles`` drawn from a ``contract`` of what may come in.
+    ``offline`` and ``online`` are each what `path` takes. The inputs are the rows of a file, or ``profiles`` drawn from a
+    ``contract`` of what may come in.
     """
     if scenario:
         return of_world(named(scenario), profiles, late, knobs, seed)
@@ -181,7 +196,7 @@ def paths(
     else:
         more = {n: v for n, v in (("times", tuple(times)), ("zones", tuple(zones))) if v}
         rows = draw(read_contract(contract), profiles, seed, key, known, **more)
-    sides = [endpoint(p) if is_endpoint(p) else function(p, n) for n, p in (("offline", offline), ("online", online))]
+    sides = [path(p, n, time) for n, p in (("offline", offline), ("online", online))]
     return {
         "offline": sides[0],
         "online": sides[1],
@@ -190,6 +205,17 @@ def paths(
         "time": time or None,
         "entity": entity or None,
     }
+
+
+def path(given: str | Path, name: str, time: str | None = "") -> Path:
+    """One path, ``offline`` or ``online``: a function, its dotted name, an endpoint, or that side of a Feast store.
+
+    feast:REPO#SERVICE in either place is the store's side of that name, asked as of the column ``time`` (event_timestamp
+    when it is not given).
+    """
+    if is_feast(given):
+        return side(given, name, time or "")
+    return endpoint(given) if is_endpoint(given) else function(given, name)
 
 
 def of_world(
