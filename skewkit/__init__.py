@@ -48,7 +48,7 @@ _HOME = {
     "join_labels": "log.labels",
     "logged_share": "log.reader",
     "look_up": "load.time_travel",
-    "own": "load.case",
+    "own": "load.own_tables",
     "read_log": "log.reader",
     "read_policy": "policy_file",
     "recompute_log": "log.reader",

@@ -28,9 +28,10 @@ from skewkit.blind import facilitator, lessons, roster, seal
 from skewkit.blind.choice import DIFFICULTIES, chosen
 from skewkit.blind.debrief import chaos, debrief, findings, truth_told
 from skewkit.blind.journal import Journal
-from skewkit.blind.prepare import own_tables, start
+from skewkit.blind.prepare import start
 from skewkit.blind.score import score, side_by_side
 from skewkit.blind.script import script
+from skewkit.load.own_tables import refuse_production
 from skewkit.skews import SKEWS
 
 from .conftest import ROLES, ROOT, play
@@ -372,20 +373,22 @@ def test_production_refuses_a_copy(drill, own, tmp_path, monkeypatch, capsys):
     assert main(["contract", "infer", "plain.parquet"]) == 0
 
 
-def test_production_is_refused_unless_asked_twice(tmp_path):
-    """A database or a store may be production: its location must be said again, letter by letter."""
-    training = tmp_path / "training.parquet"
-    examples.table().to_parquet(training)
-    told = {"training": str(training), "served": f"duckdb://{tmp_path}/log.db#served", **ROLES}
-    for again in ("", "yes", told["served"] + " "):
+def test_production_is_refused_unless_asked_twice(tmp_path, capsys):
+    """A database or a store may be production: its location must be said again, letter by letter; a file here need not."""
+    served = f"duckdb://{tmp_path}/log.db#served"
+    for again in ("", "yes", served + " "):
         with pytest.raises(sk.SkewkitError, match="may be production"):
-            own_tables(told, again)
-    with pytest.raises(sk.SkewkitError) as refused:  # asked twice, it is opened: and is not there
-        own_tables(told, told["served"])
-    assert "may be production" not in str(refused.value)
-    assert len(own_tables({**told, "served": str(training)}).served) == 2_000
-    with pytest.raises(sk.SkewkitError, match="srved"):
-        own_tables({**told, "srved": "x"})
+            refuse_production(served, again)
+    for said in ((served, served), (str(tmp_path / "log.parquet"), ""), ("s3://log/*.parquet", "s3://log/*.parquet")):
+        refuse_production(*said)
+    params = tmp_path / "params.yaml"
+    params.write_text(yaml.safe_dump({"served": served, **ROLES}))
+    asked = ["blind", "start", str(tmp_path / "d"), "--own", str(params)]
+    assert main(asked) == 2 and "may be production" in capsys.readouterr().err
+    assert main([*asked, "--production", served]) == 2 and "may be production" not in capsys.readouterr().err
+    params.write_text(yaml.safe_dump({"srved": served, **ROLES}))
+    assert main(asked) == 2 and "srved" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
 
 
 def test_the_team_s_own_files_are_left_as_they_are(tmp_path, own):

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import pandas as pd
 
 from .. import __version__
 from ..drills.drills import World, clean_case, planted_case
-from ..load.case import compare
 from ..pipeline import check
 from ..policy import Policy
 from ..policy_file import read_policy
@@ -28,6 +26,7 @@ from ..tables.pairs import Pairs
 from .choice import DIFFICULTIES, changed, chosen, drawn, stream
 from .journal import Journal, utc
 from .kit import aside, lay_open, lay_sealed
+from .roster import quarter_of
 from .seal import digest, new_lock, spelled, with_nonce
 from .team import Blind
 
@@ -56,7 +55,7 @@ def start(
 ) -> Blind:
     """Begin a blind drill in a new ``folder``, whose name is the drill's; gives what the team has of it.
 
-    The ``world`` is a scenario, or a case of your own tables (`skewkit.compare`), whose served requests are taken to be clean.
+    The ``world`` is a scenario, or a case of your own tables (`skewkit.own`), whose served requests are taken to be clean.
     Planted is what ``skew`` says (see `skewkit.drill`), or what ``seed`` draws by ``difficulty``: easy, medium or hard. With
     ``placebo`` nothing is; where it is None that is drawn too, by ``chance``. An hour of the drill brings ``step`` of the log,
     one that holds about a thousand requests where it is not given. ``roles`` says who does what; ``quarter`` is like 2026-Q4.
@@ -99,7 +98,7 @@ def start(
     truth = spelled(with_nonce(_truth(folder.name, plant, drill, served, log, seed, difficulty, chance)))
     told = {
         "drill": folder.name,
-        "quarter": quarter or f"{now().year}-Q{(now().month + 2) // 3}",
+        "quarter": quarter or quarter_of(now()),
         "hash": digest(truth),
         "world": world.name if replay else "own tables",
         "hours": hours,
@@ -129,29 +128,6 @@ def start(
         lay_sealed(at, folder.name, sides, truth, lock)
         Journal(at / "journal.jsonl", now).append("start", hash=told["hash"], hours=hours, step=log.step, steady=steady)
     return Blind(folder, now)
-
-
-def own_tables(told: Any, production: str = "") -> Case:
-    """A case of your own tables, from the parameters that `skewkit run check` takes, to be drilled in copies.
-
-    What is served from anywhere but a file of this machine is taken for production, and refused unless ``production``
-    repeats its location: asked once by the parameters, and once more there.
-    """
-    takes = signature(compare).parameters
-    if not isinstance(told, Mapping) or (unknown := [n for n in told if n not in (*takes, "policy", "seed")]):
-        given = ", ".join(unknown) if isinstance(told, Mapping) else f"a {type(told).__name__}"
-        raise SkewkitError(f"the tables of a drill were given {given}; they take {', '.join(takes)}")
-    served = str(told.get("served") or "")
-    if not served:
-        raise SkewkitError("the tables of a drill have no served; give the log whose copy is to be planted in")
-    away = "://" in served or served.startswith(("delta:", "dvc:"))
-    if away and production != served:
-        again = f"{production} was given again" if production else "it was not given again"
-        raise SkewkitError(
-            f"served is {served}, which may be production, and {again}; only a copy is touched. "
-            f"To drill on it all the same: --production '{served}'"
-        )
-    return compare(**{n: v for n, v in told.items() if n in takes})
 
 
 class Log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import yaml
@@ -36,9 +37,14 @@ def read_roster(path: str | Path) -> list[str]:
     return people
 
 
-def of_roster(path: str | Path, quarter: str, away: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Each role's people in a quarter, of a roster's file; none where there is no roster."""
-    return roles(read_roster(path), quarter, away) if path else {}
+def quarter_of(day: date) -> str:
+    """The quarter of a day, like 2026-Q4."""
+    return f"{day.year}-Q{(day.month + 2) // 3}"
+
+
+def of_roster(path: str | Path, quarter: str = "", away: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Each role's people in a quarter, this one where it is not given, of a roster's file; none where there is no roster."""
+    return roles(read_roster(path), quarter or quarter_of(datetime.now(UTC)), away) if path else {}
 
 
 def number(quarter: str) -> int:

@@ -105,10 +105,9 @@ def _start(asked):
     from ..blind.roster import of_roster
     from ..policy_file import read_policy
 
-    quarter = asked.quarter or f"{date.today().year}-Q{(date.today().month + 2) // 3}"
-    people = of_roster(asked.roster, quarter, _listed(asked.away))
+    people = of_roster(asked.roster, asked.quarter, _listed(asked.away))
     given = {"difficulty": asked.difficulty, "placebo": asked.placebo, "chance": asked.chance, "seed": asked.seed}
-    given |= {"hours": asked.hours, "step": asked.step, "quarter": quarter, "roles": people}
+    given |= {"hours": asked.hours, "step": asked.step, "quarter": asked.quarter, "roles": people}
     given |= {"skew": _json("--skew", asked.skew), "scope": _json("--scope", asked.scope)}
     world = _own(asked.own, asked.production) if asked.own else asked.world
     drill = start(
@@ -120,15 +119,17 @@ def _start(asked):
 
 
 def _own(path, production):
-    from ..blind.prepare import own_tables
+    from ..load.own_tables import own, refuse_production
 
     try:
         told = yaml.safe_load(Path(path).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as e:
-        raise SkewkitError(
-            f"--own {path}: {getattr(e, 'strerror', None) or type(e).__name__}; give the YAML file of your tables"
-        ) from None
-    return own_tables(told, production)
+        why = getattr(e, "strerror", None) or type(e).__name__
+        raise SkewkitError(f"--own {path}: {why}; give the YAML file of your tables") from None
+    if not isinstance(told, dict):
+        raise SkewkitError(f"--own {path} holds a {type(told).__name__}; it holds one parameter a line, as name: value")
+    refuse_production(told.get("served"), production)
+    return own(**{str(name): value for name, value in told.items() if name not in ("policy", "seed")})
 
 
 def _json(name, text) -> Any:

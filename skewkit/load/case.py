@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from inspect import signature
 from typing import Any
 
 import pandas as pd
@@ -93,7 +92,7 @@ def compare(
     if evidence not in SHOWS:
         raise SkewkitError(f"evidence {evidence!r} was asked; there are {', '.join(SHOWS)}")
     given = {"training": training, "served": served, "replayed": replayed}
-    given = {n: t for n, t in given.items() if n != "replayed" or not _absent(t)}
+    given = {n: t for n, t in given.items() if n != "replayed" or not absent(t)}
     if "replayed" in given and replay:
         raise SkewkitError("both replayed and replay were given; give the table or the function that makes it")
     if text := [n for n, v in (("segments", segments), ("features", features)) if isinstance(v, str)]:
@@ -123,7 +122,7 @@ def compare(
     tables = {n: _in_roles(t, roles, time_zone) for n, t in tables.items()}
     _refuse(tables, roles, cost)
     beside.refuse(tables, roles, as_of, lineage, score)
-    log = None if _absent(freshness) else _log(freshness, rename or {}, tables["served"])
+    log = None if absent(freshness) else _log(freshness, rename or {}, tables["served"])
     tables = _between(tables, moment(since, "since"), moment(until, "until"))
     tables = _sampled(tables, sample)
     if replay:
@@ -166,31 +165,6 @@ def open_training(
     return table
 
 
-def own(**tables: Any) -> Case:
-    """A case to drill in, from a table of your own: the parameters of `compare`, of which ``served`` and ``key`` must be
-    given.
-
-    ``served`` is the log to plant in, taken to be clean. Without ``replayed`` or ``replay`` it stands for its own replay,
-    and without ``training`` for that as well. No file is written to.
-    """
-    takes = tuple(signature(compare).parameters)
-    if unknown := [n for n in tables if n not in takes]:
-        raise SkewkitError(f"tables was given {', '.join(map(repr, unknown))}; it takes {', '.join(takes)}")
-    given = {n: t for n, t in tables.items() if n not in ("training", "served", "replayed") or not _absent(t)}
-    served = given.get("served", given.get("replayed"))
-    if served is None:
-        raise SkewkitError(f"tables was given {', '.join(given) or 'nothing'}; give served, the table to plant in")
-    if not given.get("key"):
-        raise SkewkitError("a drill chooses requests by their key; give key=, the column that names each request")
-    again = {} if given.get("replay") else {"replayed": served}
-    case = compare(**{"training": served, "served": served, **again, **given})
-    if held := [t for t in case.tables.values() if "engine" in t.told]:
-        raise SkewkitError(
-            f"tables: {held[0].name} stays in {held[0].engine}, and a drill plants in memory; give sample=, how many rows to read"
-        )
-    return case
-
-
 def _opened(name, source):
     """A table, or the baseline profile that stands for training."""
     if not is_baseline(source):
@@ -206,7 +180,7 @@ def _in_roles(table, roles, time_zone):
     return replace(table, roles=roles, zone=time_zone and zone(time_zone))
 
 
-def _absent(source) -> bool:
+def absent(source) -> bool:
     return source is None or (isinstance(source, (str, list)) and not source)
 
 
