@@ -152,9 +152,7 @@ class Encoding(Skew):
             return _in_type(column.map(lambda v: pairs.get(v, v), na_action="ignore"), column.dtype)
         new = {"unknown_dropped": None, "renamed": self.to}.get(self.how, self.default)
         chosen = self._chosen(column).fillna(False).astype(bool)
-        if new is None:
-            return column.mask(chosen)
-        return _in_type(column.astype(object).mask(chosen, new), column.dtype)
+        return column.mask(chosen) if new is None else _in_type(column.astype(object).mask(chosen, new), column.dtype)
 
 
 def _in_type(new: pd.Series, dtype) -> pd.Series:
