@@ -288,6 +288,14 @@ def test_a_drill_goes_on_after_kill_9(drill, tmp_path):
     assert files(drill.folder / "served") == files(calm.folder / "served")
 
 
+def test_two_clocks_let_each_hour_come_once(drill):
+    """Whoever comes second takes the next hour, or none."""
+    with ThreadPoolExecutor(4) as pool:
+        came = list(pool.map(lambda _: facilitator.next_hour(drill.folder, SECRET), range(8)))
+    assert sorted(h for h in came if h) == [1, 2, 3, 4, 5, 6] and came.count(None) == 2
+    assert [line["hour"] for line in drill.journal.lines() if line["kind"] == "hour"] == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_torn_line_of_the_journal_is_set_aside(drill):
     """The machine went down in the middle of a line: what was whole stays, and the next line follows it."""
     drill.mark("note", "before")

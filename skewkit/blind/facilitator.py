@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..durable import put, write
 from ..load.copies import as_copy
+from ..names import optional
 from ..records import SkewkitError
 from ..tables.columns import same
 from .journal import utc
@@ -65,19 +66,20 @@ def truth_of(drill: Blind, secret: str) -> dict[str, Any]:
 def next_hour(folder: str | Path, secret: str, now: Callable[[], datetime] = utc) -> int | None:
     """Let the next hour of the log come; gives its number, None where all have come. What was mitigated comes mended."""
     drill = Blind(folder, now)
-    drill._running("an hour")
-    hour = drill.hour + 1
-    if hour > drill.told["hours"]:
-        return None
-    lock, name = lock_of(drill, secret), f"hour-{hour:02d}"
-    sides = parted(lock.open((drill.folder / "sealed" / name).read_bytes()))
-    if mended := mitigated(drill):
-        sides["served"] = _recomputed(sides, mended, drill)
-    hidden = drill.folder / ".replayed"
-    hidden.mkdir(exist_ok=True)
-    put(hidden / f"{name}.parquet", partial(_write, sides["replayed"]))
-    put(drill.folder / "served" / f"{name}.parquet", partial(_write, sides["served"]))
-    drill.journal.append("hour", hour=hour, mended=sorted(mended))
+    with optional("filelock", "blind", "a drill's clock is kept").FileLock(drill.folder / "clock.lock"):
+        drill.running("an hour")
+        hour = drill.hour + 1
+        if hour > drill.told["hours"]:
+            return None
+        lock, name = lock_of(drill, secret), f"hour-{hour:02d}"
+        sides = parted(lock.open((drill.folder / "sealed" / name).read_bytes()))
+        if mended := mitigated(drill):
+            sides["served"] = _recomputed(sides, mended, drill)
+        hidden = drill.folder / ".replayed"
+        hidden.mkdir(exist_ok=True)
+        put(hidden / f"{name}.parquet", partial(_write, sides["replayed"]))
+        put(drill.folder / "served" / f"{name}.parquet", partial(_write, sides["served"]))
+        drill.journal.append("hour", hour=hour, mended=sorted(mended))
     return hour
 
 
@@ -107,7 +109,7 @@ def _recomputed(sides, features, drill):
 def hint(folder: str | Path, secret: str, now: Callable[[], datetime] = utc) -> str:
     """The next hint, which goes into the journal and so into the score."""
     drill = Blind(folder, now)
-    drill._running("a hint")
+    drill.running("a hint")
     truth = truth_of(drill, secret)
     given = sum(line["kind"] == "hint" for line in drill.journal.lines())
     if given >= len(HINTS):

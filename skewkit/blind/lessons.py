@@ -134,7 +134,7 @@ def due(runbooks: Path, today: date) -> list[Due]:
     lessons = [_lesson(path) for path in sorted((runbooks / "lessons").glob("*.md"))]
     waiting = []
     for told in lessons:
-        again = any(set(o["planted"]) & set(told["planted"]) and o["day"] > told["day"] for o in lessons)
+        again = any(_alike(o["planted"], told["planted"]) and o["day"] > told["day"] for o in lessons)
         for edit in told["edits"]:
             if not again and not edit.get("retested") and edit["retest"] <= today:
                 text = f"{told['drill']}: {edit['page']}: {edit['edit']} ({edit['owner']}) was to be tested again by {edit['retest']}"
@@ -146,6 +146,11 @@ def due(runbooks: Path, today: date) -> list[Due]:
         if last is None or today - last > YEAR:
             waiting.append(Due("skew", stem, last, f"{stem}: last drilled {last or 'never'}"))
     return sorted(waiting, key=lambda d: (d.kind, d.since or date.min, d.what))
+
+
+def _alike(one, other):
+    """Whether two drills planted a skew that both have, or were placebos both."""
+    return bool(set(one) & set(other)) or not (one or other)
 
 
 def _drilled_on(page):

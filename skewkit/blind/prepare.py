@@ -80,7 +80,8 @@ def start(
     world = scenario(world) if isinstance(world, str) else world
     replay = world if isinstance(world, Scenario) else None
     seed = secrets.randbits(64) if seed is None else seed
-    clean, log = _window(clean_case(world), hours, step, seed)
+    clean = clean_case(world)
+    log = _window(clean, hours, step, seed)
     steady = _steady(clean_of(clean, log.between(-HISTORY, 0)) if replay else world, policy)
     onsets = [log.edge(k) for k in range(max(1, hours // 2))]
     drill = clean_of(clean, log.between(0, hours))
@@ -148,8 +149,8 @@ class Log:
         return self.frame[self.within(self.frame, first, last)].reset_index(drop=True)
 
 
-def _window(clean: Case, hours: int, step: str, seed: Any) -> tuple[Case, Log]:
-    """The case, and the part of its log that the drill plays, from a step that the seed draws."""
+def _window(clean: Case, hours: int, step: str, seed: Any) -> Log:
+    """The part of the clean log that the drill plays, from a step that the seed draws."""
     roles = clean.roles
     if not roles.time or not roles.key:
         raise SkewkitError("a drill's log comes by its time, row by row; give time= and key= of your tables")
@@ -170,7 +171,7 @@ def _window(clean: Case, hours: int, step: str, seed: Any) -> tuple[Case, Log]:
             f"{(hours + HISTORY) * long}; ask for fewer hours, or a shorter --step"
         )
     begins = begin + (HISTORY + int(stream(seed, "window").integers(room + 1))) * long
-    return clean, Log(frame, roles.time, step, begins)
+    return Log(frame, roles.time, step, begins)
 
 
 def _steady(case: Case, policy: Policy) -> dict[str, str]:

@@ -85,7 +85,7 @@ class Blind:
 
     def ask_replay(self, who: str = "") -> int:
         """The requests that have come, recomputed by the training code; gives the hours of it. Asking is in the journal."""
-        self._running("a replay")
+        self.running("a replay")
         for path in sorted((self.folder / ".replayed").glob("hour-*.parquet")):
             shutil.copyfile(path, self.folder / "replayed" / path.name)
         self.journal.append("replay", who, hour=self.hour)
@@ -93,7 +93,7 @@ class Blind:
 
     def mark(self, what: str, text: str = "", features: Sequence[str] = (), who: str = "") -> dict[str, Any]:
         """Say that something has happened; see MARKS. ``localised`` names the features."""
-        self._running(f"the mark {what!r}")
+        self.running(f"the mark {what!r}")
         if what not in MARKS:
             raise SkewkitError(f"the mark {what!r} was asked; there are {', '.join(MARKS)}")
         if what == "localised" and not features:
@@ -114,7 +114,7 @@ class Blind:
 
         ``mitigation`` is "" or recompute: from the next hour on, the claimed features are served as training computes them.
         """
-        self._running("a claim")
+        self.running("a claim")
         causes = (causes,) if isinstance(causes, str) else tuple(causes)
         known = (*SKEWS, NOTHING, UNKNOWN)
         if wrong := [c for c in causes if c not in known] or ([] if causes else ["no cause"]):
@@ -151,7 +151,8 @@ class Blind:
         if wrong := [f for f in features if f not in self.features]:
             raise SkewkitError(f"the feature {wrong[0]!r} was named; there are {', '.join(self.features)}")
 
-    def _running(self, what):
+    def running(self, what: str) -> None:
+        """Refuse what a drill that has ended cannot do any more."""
         if self.ended:
             raise SkewkitError(
                 f"{what} was asked of {self.folder}, and that drill has ended ({self.ended}); start another"
