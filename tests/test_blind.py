@@ -331,7 +331,13 @@ def test_many_write_one_journal(tmp_path):
 def test_a_start_that_fails_leaves_nothing(own, tmp_path):
     """No half of a drill, whatever went wrong."""
     with pytest.raises(sk.SkewkitError, match="changes nothing"):
-        start(tmp_path / "a", own, passphrase=SECRET, skew={"skew": "clipping", "features": ["amount"], "high": 1e9}, step="1D")
+        start(
+            tmp_path / "a",
+            own,
+            passphrase=SECRET,
+            skew={"skew": "clipping", "features": ["amount"], "high": 1e9},
+            step="1D",
+        )
     assert list(tmp_path.iterdir()) == []
 
 
