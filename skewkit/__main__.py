@@ -30,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("--dry-run", action="store_true", help="only say what would be read, and how long it may take")
     status = commands.add_parser("status", help="what the last run found")
     status.add_argument("--runs", default="runs")
+    status.add_argument(
+        "--within", type=float, metavar="HOURS", help="exit with 1 where the newest whole run of a notebook is older"
+    )
     prune = commands.add_parser("prune", help="delete old run folders")
     prune.add_argument("--runs", default="runs")
     prune.add_argument("--keep", type=int, default=30, help="whole runs of each notebook to keep (default: 30)")
@@ -71,7 +74,7 @@ def _prune(asked) -> int:
 
 def _status(asked) -> int:
     """The newest run of each notebook, and the matrix of the newest drill."""
-    from .report.history import results
+    from .report.history import age, results
     from .report.page import matrix_text, summary
 
     runs, newest = Path(asked.runs), {}
@@ -91,7 +94,10 @@ def _status(asked) -> int:
     for _, result in newest.values():
         if result["drill"]:
             print("\n" + matrix_text(result))
-    return 0
+    late = [f.name for f, _ in newest.values() if asked.within is not None and age(f) * 24 > asked.within]
+    for name in late:
+        print(f"{'late':<12} {name}  began more than {asked.within:g} hours ago. Open runbooks/check_failed.md.")
+    return 1 if late else 0
 
 
 if __name__ == "__main__":

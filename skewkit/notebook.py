@@ -186,7 +186,7 @@ def run(name: str, files_: list[str], pairs: list[tuple[str, str]], runs: Path, 
     write(aside / "error.txt", why + "\n")
     os.rename(aside, folder.with_name(f"{folder.name}.failed"))
     say(f"failed: {why}")
-    say(f"{shown}.failed holds the notebook as far as it came ({spent})")
+    say(f"{shown}.failed holds the notebook as far as it came ({spent}). Open runbooks/check_failed.md.")
     return code
 
 

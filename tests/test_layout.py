@@ -67,7 +67,7 @@ MAY = {
     "parity": "checks contracts features load memory names pipeline policy policy_file proposals records results scenarios tables timeline",
     "testing": "contracts load parity records",
     "gate": "checks contracts costs durable features load log names parity pipeline policy policy_file records report results scenarios skews timeline",
-    "blind": "diagnosis drills durable load names notebook pipeline policy policy_file records results scenarios scope skews tables",
+    "blind": "diagnosis drills durable load names notebook pipeline policy policy_file records report results scenarios scope skews tables",
     "commands": "blind contracts load policy_file profiling records testing",
     "__main__": "commands notebook plan records report",
     "rule_examples": "durable examples injection load log origin records scope skews",

@@ -280,7 +280,8 @@ def test_bad_input_found_later_is_1_with_the_error_that_load_gives(folder, capsy
             play("check", **{**PARAMETERS, **changes})
     assert not (folder / "runs").exists()
     assert command("run", "check", "--runs", "others", *write_parameters(folder, **changes)) == 1
-    assert said in capsys.readouterr().out
+    *_, last = (out := capsys.readouterr().out).splitlines()
+    assert said in out and "Open runbooks/check_failed.md" in last
     (left,) = (folder / "others").iterdir()
     assert left.name.endswith(".failed") and said in (left / "error.txt").read_text()
 

@@ -218,7 +218,7 @@ def test_values_that_do_not_exist_are_null():
 def test_every_runbook_a_result_opens_is_there(checked, drilled):
     """By the findings beyond their threshold, and by the skews that a drill planted."""
     assert runbooks(checked)[0] == "runbooks/time_zone.md"
-    assert runbooks(result_of(drilled)) == ["runbooks/distribution.md", "runbooks/time_zone.md"]
+    assert runbooks(result_of(drilled)) == [f"runbooks/{stem}.md" for stem in ("distribution", "drift", "time_zone")]
     for name in (*runbooks(checked), *runbooks(result_of(drilled))):
         assert runbook(name).startswith("# ")
     with pytest.raises(SkewkitError):
@@ -238,6 +238,7 @@ def test_a_clean_and_an_inconclusive_run_say_so(folder):
         result = result_of(folder)
         assert result["verdict"] == verdict and verdict in page(result)
         assert ("cannot tell" in summary(result)) == (verdict == "inconclusive")
+        assert runbooks(result)[:1] == (["runbooks/inconclusive.md"] if verdict == "inconclusive" else [])
 
 
 def test_blind_spots_are_counted_apart_for_each_regime(crowded):

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+from datetime import date
 
 import pytest
 
+import skewkit as sk
 from skewkit.__main__ import main
+from skewkit.blind.facilitator import PASSPHRASE
 from skewkit.checks import CHECKS
 from skewkit.notebook import checked, declared, find, given
+from skewkit.report.runbook import front, runbook
 from skewkit.skews import SKEWS
 
 from .conftest import ROOT, play
 
 FOLDER = ROOT / "runbooks"
 PAGES = sorted(p for p in FOLDER.glob("*.md"))
+STATES = ("drift", "inconclusive", "check_failed")  # of a run, not of one check or skew
+FORBIDS = re.compile(r"\d\. (Never|Do not) ")  # what must not be done has nothing to undo
 HEADINGS = ["Meaning", "Impact", "First five minutes", "Is it real?", "Diagnosis", "Mitigation", "Escalate", "After"]
 
 
@@ -25,7 +32,7 @@ def blocks(path, language):
 
 def test_every_skew_and_check_has_a_page_and_every_page_is_one():
     """Same stem; no page without its skew or check, none missing; the index links them all."""
-    stems = {*SKEWS, *(c.__name__ for c in CHECKS), "logging", "shadow", "unknown"}
+    stems = {*SKEWS, *(c.__name__ for c in CHECKS), "logging", "shadow", "unknown", "blind", *STATES}
     assert {p.stem for p in PAGES} == stems | {"README"}
     index = (FOLDER / "README.md").read_text()
     assert all(f"({s}.md)" in index for s in stems)
@@ -34,8 +41,31 @@ def test_every_skew_and_check_has_a_page_and_every_page_is_one():
 @pytest.mark.parametrize("path", [p for p in PAGES if p.stem != "README"], ids=lambda p: p.stem)
 def test_every_page_has_the_same_headings(path):
     """Someone woken at night finds things in their place."""
-    text = path.read_text()
+    _, text = front(path.read_text())
     assert text.startswith(f"# {path.stem}\n") and re.findall(r"^## (.*)$", text, re.M) == HEADINGS
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if p.stem != "README"], ids=lambda p: p.stem)
+def test_every_page_says_who_owns_it_how_urgent_it_is_and_when_it_was_last_drilled(path):
+    """Those three and nothing else; on the page of a run they are one line below the heading."""
+    told, _ = front(path.read_text())
+    assert list(told) == ["owner", "severity", "last_drilled"] and told["owner"].strip()
+    assert told["severity"] in ("page", "ticket", "notice")
+    assert told["last_drilled"] == "never" or isinstance(told["last_drilled"], date)
+    heading, _, line = runbook(f"runbooks/{path.name}").splitlines()[:3]
+    assert heading == f"# {path.stem}"
+    assert line == f"*Owner: {told['owner']}; severity: {told['severity']}; last drilled: {told['last_drilled']}.*"
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if p.stem != "README"], ids=lambda p: p.stem)
+def test_every_step_of_a_mitigation_has_its_proof_and_its_undo(path):
+    """And a page is no longer than somebody reads at night."""
+    text = path.read_text()
+    part = re.search(r"^## Mitigation\n(.*?)^## ", text, re.S | re.M)[1]
+    steps = re.split(r"^(?=\d\. )", part, flags=re.M)[1:]
+    assert steps and [s for s in steps if not FORBIDS.match(s) and not ("Proof: " in s and "Undo: " in s)] == []
+    assert re.search(r"^## Escalate\n\nTo \w+", text, re.M)
+    assert len(text.splitlines()) <= 112
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda p: p.stem)
@@ -68,7 +98,10 @@ def test_the_commands_of_a_page_run(path, folder):
     """Each drill is played in this process, and contracts are made; other commands are read as the command line reads them."""
     for line in "".join(blocks(path, "sh")).splitlines():
         words = shlex.split(line)
-        if words[:2] == ["skewkit", "contract"]:
+        if words[1] == "blind":  # played in one piece below
+            continue
+        if words[1] in ("contract", "status", "prune") or words[-1] == "--dry-run":
+            (folder / "runs").exists() or ran(folder)
             assert main(words[1:]) == 0, line
             continue
         assert words[:2] == ["skewkit", "run"], line
@@ -79,6 +112,47 @@ def test_the_commands_of_a_page_run(path, folder):
             cells = play("drill", **values)["drill"]
             wanted = {"parity", "schema"} if SKEWS[cells[-1].skews[0]["skew"]].whole else {"parity"}
             assert cells[0].noticed == () and wanted & set(cells[-1].noticed)
+
+
+def ran(folder):
+    """One whole run of a check in this folder, as the command line would have it."""
+    few = {n: f"{n}.parquet" for n in ("training", "served")}
+    return play("check", **few, key="request", features=["amount", "hour"], sample=300)["run"].folder
+
+
+def test_a_blind_drill_is_held_as_its_page_says(folder, monkeypatch, capsys):
+    """Its commands in their order, on tables of one's own, in this process; the first ones on its page look back on it."""
+    monkeypatch.setenv(PASSPHRASE, "only the facilitator knows")
+    shutil.copytree(FOLDER, folder / "runbooks")
+    sk.examples.table(8_000, seed=1).to_parquet("clean.parquet", index=False)
+    (folder / "tables.yaml").write_text(*blocks(FOLDER / "blind.md", "yaml"))
+    (folder / "people.yaml").write_text("people: [Ana, Ben, Chloe]")
+    back, *held = blocks(FOLDER / "blind.md", "sh")
+    for line in "".join([*held, back]).splitlines():
+        words = shlex.split(line)[1:]
+        if words[0] == "run":
+            takes = declared(find(words[1]))
+            play(words[1], **checked(given([], [(words[3], words[4])], takes), takes, words[1]))
+        elif words[:2] == ["blind", "start"]:  # the seed, or each run would hold another drill
+            assert main([*words, "--seed", "1"]) == 0
+        elif words[:2] == ["blind", "clock"]:
+            assert main([*words[:3], "--every", "0"]) == 0
+        else:
+            assert main(words) == (3 if words[1] == "due" else 0), line
+    assert "planted: " in capsys.readouterr().out
+    told, text = front((folder / "runbooks" / "lessons" / "2026-Q4.md").read_text())
+    assert "say how to tell cents (Ana, tested again by 2027-02-28)" in text and told["planted"]
+    for stem in told["planted"]:
+        assert front((folder / "runbooks" / f"{stem}.md").read_text())[0]["last_drilled"] == told["day"]
+
+
+def test_the_dead_man_s_check_alarms(folder, capsys):
+    """A run of this moment is within an hour; the same as of three years ago is not, and says which page to open."""
+    whole = ran(folder)
+    assert main(["status", "--within", "1"]) == 0 and "late" not in capsys.readouterr().out
+    whole.rename(whole.with_name(f"20230101T000000Z-{whole.name.split('-', 1)[1]}"))
+    assert main(["status"]) == 0
+    assert main(["status", "--within", "1"]) == 1 and "check_failed.md" in capsys.readouterr().out
 
 
 def test_time_zone_s_page_finds_the_fault_in_the_folder(folder):

@@ -13,6 +13,7 @@ import yaml
 
 from ..durable import write
 from ..records import SkewkitError
+from ..report.runbook import front
 from ..skews import SKEWS
 from .score import Score, side_by_side
 from .team import Blind, told_as
@@ -34,13 +35,6 @@ class Edit:
         for name in ("page", "what", "owner"):
             if not getattr(self, name).strip():
                 raise SkewkitError(f"an edit was given without its {name}; a lesson names page, what, owner and retest")
-
-
-def front(text: str) -> tuple[dict[str, Any], str]:
-    """A page's front matter (YAML between two lines of ---), and the rest of it."""
-    found = re.match(r"---\n(.*?)\n---\n", text, re.S)
-    told = yaml.safe_load(found[1]) if found else None
-    return (told if isinstance(told, dict) else {}), text[found.end() :] if found else text
 
 
 def write_lesson(drill: Blind, score: Score, edits: Iterable[Edit], runbooks: Path, last: Iterable[Score] = ()) -> Path:

@@ -92,10 +92,10 @@ def prune(runs: Path, keep: int = KEEP, days: float | None = None, dry: bool = F
     by: dict[str, list[Path]] = {}
     for p in reversed(whole):
         by.setdefault(_notebook(p), []).append(p)
-    old = [p for kept in by.values() for i, p in enumerate(kept) if i and (i >= keep or (days and _age(p, now) > days))]
+    old = [p for kept in by.values() for i, p in enumerate(kept) if i and (i >= keep or (days and age(p, now) > days))]
     newest = whole[-1].name if whole else ""
     old += [p for p in folders if p.suffix == ".failed" and p.name < newest]
-    old += [p for p in folders if p.name.startswith(".") and _age(p, now) * 24 > HOURS]
+    old += [p for p in folders if p.name.startswith(".") and age(p, now) * 24 > HOURS]
     latest = (runs / "latest").resolve()
     old = sorted({p for p in old if p.resolve() != latest})
     for p in () if dry else old:
@@ -107,7 +107,8 @@ def _notebook(folder):
     return folder.name.split("Z-", 1)[1].rpartition("-")[0]
 
 
-def _age(folder, now):
-    """Days since a run began."""
+def age(folder: Path, now: datetime | None = None) -> float:
+    """Days since a run began, by its folder's name."""
+    now = now or datetime.now(UTC)
     begun = datetime.strptime(RUN.fullmatch(folder.name)[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return (now - begun) / timedelta(days=1)

@@ -254,9 +254,12 @@ def called(cell) -> str:
 
 
 def runbooks(result) -> list[str]:
-    """The runbooks that the findings beyond their threshold open, each once."""
+    """The runbooks that the findings beyond their threshold open, each once; of drift, and of too little data, their own too."""
     alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None and not f.accepted), key=urgency)
-    worse = [fit["runbook"] for fit in result["fits"] if fit["plant"] is None] + [f.runbook for f in alarms]
+    worse = ["runbooks/inconclusive.md"] if alarms and result["verdict"] == "inconclusive" else []
+    worse += [fit["runbook"] for fit in result["fits"] if fit["plant"] is None]
+    for f in alarms:
+        worse += [f.runbook, "runbooks/drift.md"] if f.change == "drift" else [f.runbook]
     planted = [f"runbooks/{one['skew']}.md" for cell in result["drill"] for one in cell["skews"]]
     return list(dict.fromkeys([*worse, *planted]))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import mistune
+import yaml
 
 from ..records import SkewkitError
 
@@ -34,10 +36,22 @@ def reachable(names: list[str]) -> list[str]:
     return found
 
 
+def front(text: str) -> tuple[dict[str, Any], str]:
+    """A page's front matter (YAML between two lines of ---), and the rest of it."""
+    found = re.match(r"---\n(.*?)\n---\n", text, re.S)
+    told = yaml.safe_load(found[1]) if found else None
+    return (told if isinstance(told, dict) else {}), text[found.end() :] if found else text
+
+
 def runbook(name: str) -> str:
-    """The text of a runbook, from the repository or from inside the installed package."""
+    """The text of a runbook, from the repository or from inside the installed package.
+
+    Its front matter becomes one line below the heading.
+    """
     inside = Path(str(files("skewkit")))
     for folder in (inside.parent, inside):
         if (folder / name).is_file():
-            return (folder / name).read_text("utf-8")
+            told, text = front((folder / name).read_text("utf-8"))
+            line = "; ".join(f"{key.replace('_', ' ')}: {value}" for key, value in told.items())
+            return text.replace("\n", f"\n\n*{line[0].upper()}{line[1:]}.*\n", 1) if line else text
     raise SkewkitError(f"there is no {name}; every check and skew has one in runbooks/")
