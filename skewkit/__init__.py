@@ -8,7 +8,7 @@ The path, in the order it is run:
                       memory, files, a database or Spark
     injection.py      inject: what serving would have held under a skew, for a scope; skews/ holds every skew
     checks/           what differs, measured by statistics/, with what chance allows
-    policy.py         what is tolerated, and so the verdict; wobble.py learns it from training's own days
+    policy.py         what is tolerated, and so the verdict; checks/wobble.py learns it from training's own days
     costs.py          impact: what the difference does to the model
     diagnosis/        diagnose: the cause, by name. Every skew proposes from what proposals/ shows it, and the shortest wins
     report/           result.json, and the page made from it

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from .checks import ABSENT, CHECKS, distribution, parity, schema
+from .checks.wobble import wobble
 from .costs import DRAWS, cost
 from .diagnosis.diagnosis import diagnose
 from .diagnosis.split import split
@@ -17,7 +18,6 @@ from .results.causes import Diagnosis
 from .results.results import Findings, Impact, Result
 from .statistics.metrics import HEADLINE
 from .tables import segments
-from .wobble import wobble
 
 Check = Callable[[Case, Policy], Iterable]
 STEPS = ("load", "inject", "check", "impact", "diagnose", "report")

@@ -12,6 +12,7 @@ import numpy as np
 
 from .checks.leakage import scores
 from .checks.side import Side
+from .checks.wobble import wobble
 from .load.baseline_file import SELDOM, Baseline, plain_roles, sealed
 from .load.case import open_training
 from .load.locations import Source
@@ -25,7 +26,6 @@ from .statistics.sketch import sketch, unsketch
 from .tables.columns import same
 from .tables.engines import Local
 from .threads import side_by_side
-from .wobble import wobble
 
 SAMPLED = 20_000  # rows that tell in how many two columns agree
 HASHES = 1_000  # that training's own column of lineage may hold

@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import norm
 
 import skewkit as sk
+from skewkit.checks.wobble import FEWEST, wobble
 from skewkit.records import Finding, Roles
 from skewkit.tables.engines import Local
-from skewkit.wobble import FEWEST, wobble
 
 START = pd.Timestamp("2024-01-01", tz="UTC")  # a Monday
 ROLES = Roles(time="t", features=("x", "c"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .records import Finding, Table
-from .statistics import bounds, distance
-from .statistics.cells import cells
-from .tables.columns import aged
+from ..records import Finding, Table
+from ..statistics import bounds, distance
+from ..statistics.cells import cells
+from ..tables.columns import aged
 
 FEWEST = 6  # partitions, or nothing is learnt from them
 SURE = 0.05  # the chance that any of a feature's partitions seems farther from the next than it is
