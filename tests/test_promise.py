@@ -8,7 +8,7 @@ import pytest
 from .bench.false_alarms import KINDS, alarms
 from .bench.power import FLOOR, differing, found
 
-SPLITS = {100_000: 18, 10_000: 120, 1_000: 120}  # of each size
+SPLITS = {100_000: 12, 10_000: 120, 1_000: 120}  # of each size
 TOGETHER = 6  # splits that a test runs
 
 
