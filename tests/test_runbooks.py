@@ -20,6 +20,7 @@ from skewkit.skews import SKEWS
 from .conftest import ROOT, play
 
 FOLDER = ROOT / "runbooks"
+FEW = {"sample": 1_000, "diagnosed": False}  # of a page's drill: what it is to show here is that it is noticed
 PAGES = sorted(p for p in FOLDER.glob("*.md"))
 STATES = ("drift", "inconclusive", "check_failed")  # of a run, not of one check or skew
 FORBIDS = re.compile(r"\d\. (Never|Do not) ")  # what must not be done has nothing to undo
@@ -109,7 +110,7 @@ def test_the_commands_of_a_page_run(path, folder):
         pairs = [(words[i + 1], words[i + 2]) for i, w in enumerate(words) if w == "-p"]
         values = checked(given([], pairs, takes), takes, words[2])
         if words[2] == "drill":
-            cells = play("drill", **values)["drill"]
+            cells = play("drill", **values | FEW)["drill"]
             wanted = {"parity", "schema"} if SKEWS[cells[-1].skews[0]["skew"]].whole else {"parity"}
             assert cells[0].noticed == () and wanted & set(cells[-1].noticed)
 
