@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 from datetime import date
+from importlib import import_module
 
 import pytest
 
@@ -20,6 +21,7 @@ from skewkit.skews import SKEWS
 from .conftest import ROOT, play
 
 FOLDER = ROOT / "runbooks"
+FEW = {"sample": 1_000, "diagnosed": False}  # of a page's drill: what it is to show here is that it is noticed
 PAGES = sorted(p for p in FOLDER.glob("*.md"))
 STATES = ("drift", "inconclusive", "check_failed")  # of a run, not of one check or skew
 FORBIDS = re.compile(r"\d\. (Never|Do not) ")  # what must not be done has nothing to undo
@@ -58,14 +60,31 @@ def test_every_page_says_who_owns_it_how_urgent_it_is_and_when_it_was_last_drill
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if p.stem != "README"], ids=lambda p: p.stem)
-def test_every_step_of_a_mitigation_has_its_proof_and_its_undo(path):
-    """And a page is no longer than somebody reads at night."""
+def test_every_page_has_its_parts(path):
+    """Each step of a mitigation its proof and its undo, something to run in five minutes, and no more than one reads at night."""
     text = path.read_text()
     part = re.search(r"^## Mitigation\n(.*?)^## ", text, re.S | re.M)[1]
     steps = re.split(r"^(?=\d\. )", part, flags=re.M)[1:]
     assert steps and [s for s in steps if not FORBIDS.match(s) and not ("Proof: " in s and "Undo: " in s)] == []
     assert re.search(r"^## Escalate\n\nTo \w+", text, re.M)
+    assert "## Diagnosis\n\n| observation | likely cause | next check |\n" in text
+    assert "```" in re.search(r"^## First five minutes\n(.*?)^## ", text, re.S | re.M)[1]
     assert len(text.splitlines()) <= 112
+
+
+def test_every_name_in_a_sentence_is_one():
+    """`sk.name`, `skewkit.path.name` and `skewkit verb` between backticks: each is there, by that name."""
+    said = {s for p in PAGES for s in re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", p.read_text(), flags=re.S))}
+    names = {re.match(r"[\w.]+", s)[0].split(".", 1)[1] for s in said if re.match(r"(sk|skewkit)\.", s)}
+    verbs = {s for s in said if s.startswith("skewkit ")}
+    assert len(names) > 5 and len(verbs) > 5
+    for name in names:
+        *path, last = name.split(".")
+        assert hasattr(import_module(".".join(["skewkit", *path])), last), name
+    for words in map(str.split, verbs):
+        assert words[1] in ("run", "status", "prune", "contract", "blind"), words
+        if words[1] == "run" and len(words) > 2:
+            find(words[2])
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda p: p.stem)
@@ -107,9 +126,10 @@ def test_the_commands_of_a_page_run(path, folder):
         assert words[:2] == ["skewkit", "run"], line
         takes = declared(find(words[2]))
         pairs = [(words[i + 1], words[i + 2]) for i, w in enumerate(words) if w == "-p"]
-        values = checked(given([], pairs, takes), takes, words[2])
+        files = [str(ROOT / words[i + 1]) for i, w in enumerate(words) if w == "-f"]
+        values = checked(given(files, pairs, takes), takes, words[2])
         if words[2] == "drill":
-            cells = play("drill", **values)["drill"]
+            cells = play("drill", **values | FEW)["drill"]
             wanted = {"parity", "schema"} if SKEWS[cells[-1].skews[0]["skew"]].whole else {"parity"}
             assert cells[0].noticed == () and wanted & set(cells[-1].noticed)
 
