@@ -781,9 +781,14 @@ def test_the_notebooks_play_a_drill(drill, tmp_path, monkeypatch):
     assert result["verdict"] == "warn" and {f["statistic"] for f in result["findings"] if f["verdict"] == "warn"} == {
         "unnamed", "undetected", "unfound", "unverified",
     }  # fmt: skip
-    drawn = names["timeline"](str(drill.folder), names["scores"][0])
+    drawn = names["result"].plot()
     assert "at work in hours 1, 2" in drawn.alt and "the checks notice in hour 1" in drawn.alt
-    assert "none of the drill" not in (tmp_path / "runs" / "latest" / "report.html").read_text()
+    page = (tmp_path / "runs" / "latest" / "report.html").read_text()
+    assert (
+        "Planted: unit_change; nothing was claimed. Nobody detected it; the checks with a replay would have noticed after 0 h."
+        in page
+    )
+    assert "time to verify" in page and drawn.alt in page and "<h2>What it costs" not in page and "hour: hour 2" in page
 
 
 def test_the_shell_plays_a_drill(drill, tmp_path, monkeypatch, capsys):

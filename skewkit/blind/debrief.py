@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,12 @@ from ..durable import write
 from ..policy import Policy
 from ..policy_file import read_policy
 from ..records import Finding, SkewkitError
-from ..results.plots import Picture
-from ..results.results import Findings, Impact, Result
-from .machine import machine
-from .picture import timeline as draw
-from .score import Score, score
+from ..results.results import Debrief, Findings, Impact
+from ..results.timeline import of_journal
+from .machine import REGIMES, machine
+from .score import Score, score, side_by_side
 from .seal import digest, spelled
-from .team import Blind
+from .team import Blind, told_as
 
 
 def debrief(folder: str | Path, policy: str | None = None) -> Score:
@@ -38,27 +37,51 @@ def debrief(folder: str | Path, policy: str | None = None) -> Score:
     return made
 
 
-def outcome(folder: str | Path, made: Score, policy: str | None = None) -> Result:
-    """The score as a result for a report: its findings, and what was read."""
-    drill = Blind(folder)
-    files = {"journal": drill.folder / "journal.jsonl", "truth": drill.folder / "truth.json"}
+def outcome(scores: Sequence[Score], folder: str | Path, policy: str | None = None) -> Debrief:
+    """The first of the scores as a result for a report, the others beside it: findings, what was read, and how it went."""
+    drill, made = Blind(folder), scores[0]
+    truth, lines = truth_told(drill), drill.journal.lines()
+    table = side_by_side(list(scores))
+    told = {
+        "sentence": sentence(made),
+        "columns": list(table),
+        "rows": [[name, *row] for name, row in zip(table.index, table.to_numpy().tolist(), strict=True)],
+        "timeline": of_journal(lines, truth, made.machine),
+        "journal": [told_as(line) for line in lines],
+    }
     read = tuple(
         {
-            "role": role,
-            "uri": path.as_posix(),
-            "rows": len(path.read_bytes().splitlines()),
+            "role": n,
+            "uri": p.as_posix(),
+            "rows": len(p.read_bytes().splitlines()),
             "columns": None,
-            "sha256": sha256(path.read_bytes()).hexdigest(),
+            "sha256": sha256(p.read_bytes()).hexdigest(),
         }
-        for role, path in files.items()
+        for n, p in (("journal", drill.journal.path), ("truth", drill.folder / "truth.json"))
     )
-    return Result(findings(made, read_policy(policy)), Impact(), read=read)
+    return Debrief(findings(made, read_policy(policy)), Impact(), read=read, told=told)
 
 
-def timeline(folder: str | Path, made: Score) -> Picture:
-    """The drill drawn, hour by hour."""
-    drill = Blind(folder)
-    return draw(drill.journal.lines(), truth_told(drill), made.machine)
+def sentence(made: Score) -> str:
+    """The drill in two sentences."""
+    planted, claimed = (
+        " and ".join(made.planted) or "nothing (a placebo)",
+        " and ".join(made.claimed) or "nothing was claimed",
+    )
+    first = (
+        f"Planted: {planted}. Claimed: {claimed} ({made.grade})." if made.claimed else f"Planted: {planted}; {claimed}."
+    )
+    if made.placebo:
+        return f"{first} False alarms: {made.false_alarms}."
+    took = made.times["detect"]
+    seen = took and f"detected {took.hours} h ({took.minutes:g} min) after it came"
+    checks = made.machine.get(REGIMES[1], {}).get("hour")
+    theirs = (
+        f"the checks with a replay would have noticed after {checks - made.onset} h"
+        if checks
+        else "the checks would not have noticed"
+    )
+    return f"{first} It was {seen}; {theirs}." if took else f"{first} Nobody detected it; {theirs}."
 
 
 def findings(made: Score, policy: Policy | None = None) -> Findings:

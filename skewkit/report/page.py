@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from ..records import Cost, Finding, Verdict
 from ..results import blindspots, hourly, plots
 from ..results.formulas import FORMULAS
+from ..results.timeline import timeline
 from ..results.words import (
     about,
     evidence,
@@ -52,6 +53,10 @@ DECIDED = {
     "inconclusive": "Too little is known to promote; leave it running.",
     "breach": "Something is past what rolls back, by more than chance allows.",
 }
+DEBRIEFED = {
+    "ok": "What was planted was detected, named, mended and verified, and nothing else was alarmed about.",
+    "warn": "There is something to learn: which sentence of which runbook was missing?",
+}
 SIDES = {
     "training": "training against its own events, times and labels",
     "served": "what was served against what was agreed for it",
@@ -84,9 +89,11 @@ def page(result: Mapping[str, Any]) -> str:
         marked=marked,
         metric_or_name=lambda name: NAMES.get(name, name),
     )
-    return environment.from_string(files(__package__).joinpath("page.html.jinja").read_text("utf-8")).render(
+    return environment.from_string(
+        files(__package__).joinpath("page.html.jinja").read_text("utf-8")
+    ).render(
         r=result,
-        title=title(result),
+        title=f"{decision['said'] if decision else result['verdict']}: skewkit {result['notebook']}",
         summary=summary(result),
         signs=SIGNS,
         sides=SIDES,
@@ -114,6 +121,9 @@ def page(result: Mapping[str, Any]) -> str:
         incident=incident(result["incident"]),
         pictures=[p.html() for p in drawn],
         decision=decision,
+        debrief=result.get("debrief"),
+        uncosted=result["notebook"] in ("gate", "debrief"),  # no requests were scored
+        drawn=timeline(**result["debrief"]["timeline"]).html() if result.get("debrief") else "",
         hours=hourly.hours(decision["hours"]).html() if decision and decision["hours"] else "",
         known=[(hourly.watched_name(one), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
         between=("current", "candidate") if decision else ("replayed", "served"),
@@ -138,14 +148,12 @@ def _hours(one):
         yield {n: one[n][i] for n in ("at", "value", "low", "high")}
 
 
-def title(result) -> str:
-    return f"{(result.get('decision') or {}).get('said') or result['verdict']}: skewkit {result['notebook']}"
-
-
 def meaning(result) -> str:
     """What the verdict says, which without a replay is less."""
     if result.get("decision"):
         return DECIDED[result["verdict"]]
+    if result.get("debrief"):
+        return DEBRIEFED[result["verdict"]]
     if result["notebook"] == "gate":
         return GATED[result["verdict"]]
     alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
@@ -154,8 +162,8 @@ def meaning(result) -> str:
 
 def summary(result) -> str:
     """The run in one or two sentences, the worst first."""
-    if decision := result.get("decision"):
-        return decision["sentence"]
+    if told := result.get("decision") or result.get("debrief"):
+        return told["sentence"]
     if result["drill"]:
         return _drilled(result)
     judged = [

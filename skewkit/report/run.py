@@ -23,7 +23,7 @@ from ..load.models import ModelFile
 from ..progress import RUN
 from ..records import Case, as_rows
 from ..results.blindspots import frame
-from ..results.results import Drill, Result
+from ..results.results import Debrief, Drill, Result
 from ..rollouts.decisions import Decision
 from .history import last_like, since
 from .page import many, page, picture
@@ -113,6 +113,7 @@ def _checked(result: Result):
     return {
         "inputs": list(result.read) or (inputs(result.case) if decision is None else inputs_of_both(result.case)),
         "decision": decision,
+        **({"debrief": result.told} if isinstance(result, Debrief) else {}),
         "findings": as_rows(result.findings),
         "impact": as_rows(result.impact),
         "fits": [f.to_dict() for f in result.diagnosis.fits],

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
 from ..statistics.metrics import HEADLINE
-from . import blindspots, plots
+from . import blindspots, plots, timeline
 from .causes import Diagnosis
 from .incidents import summary
 
@@ -114,6 +114,16 @@ class Result:
 
     def _repr_html_(self):
         return self.diagnosis._repr_html_() + self.findings._repr_html_() + self.impact._repr_html_()
+
+
+@dataclass(frozen=True)
+class Debrief(Result):
+    """How a blind drill went: its score as findings, and ``told``, what its page shows as JSON: a sentence, a table, the hours, the journal."""
+
+    told: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def plot(self):
+        return timeline.timeline(**self.told["timeline"])
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ TELLS = {
     "days_without": "on {value:.0f} days of the window some model could not be rolled back to",
     "dual_run": "{value:.0%} of the old versions that must run beside a new model do not",
     "unnamed": "the drill's cause was not named",
-    "false_alarms": "the drill's team alarmed {value:.0f} times with nothing wrong",
+    "false_alarms": "false alarms of the drill's team: {value:.0f}",
     "undetected": "what the drill planted was not detected",
     "unfound": "{value:.0%} of the drill's wrong features were not claimed",
     "unverified": "nobody verified that what the drill planted was over",
