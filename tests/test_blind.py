@@ -533,6 +533,7 @@ def test_claims_and_marks_are_of_what_there_is(drill):
     for refused, words in (
         (lambda: drill.claim("gremlins"), "gremlins"),
         (lambda: drill.claim([]), "no cause"),
+        (lambda: drill.claim(["nothing", "staleness"]), "claim nothing, or what it is"),
         (lambda: drill.claim("staleness", ["amuont"]), "amuont"),
         (lambda: drill.claim("staleness", mitigation="recompute"), "without features"),
         (lambda: drill.claim("staleness", ["amount"], mitigation="pray"), "recompute"),
@@ -567,7 +568,12 @@ class Told:
 
 
 def truth(hour=2, skews=("staleness",), features=("a", "b", "c", "d")):
-    return {"hour": hour, "skews": [{"skew": s} for s in skews], "features": list(features)}
+    return {
+        "since": "2026-11-01T12:00:00+00:00",
+        "hour": hour,
+        "skews": [{"skew": s} for s in skews],
+        "features": list(features),
+    }
 
 
 def test_the_score_by_hand():
@@ -582,14 +588,23 @@ def test_the_score_by_hand():
         line(5, "claim", 10, 2, causes=["unit_change"], features=["a", "b", "c"], mitigation="recompute"),
         line(6, "hour", 12, 3, mended=["a", "b", "c"]),
         line(7, "mark", 13, 3, mark="verified"),  # it is not over: d is wrong still
-        line(8, "claim", 20, 3, causes=["staleness"], features=["d", "e"], mitigation="recompute"),
+        line(
+            8,
+            "claim",
+            20,
+            3,
+            causes=["staleness"],
+            since="2026-11-01T14:30:00+01:00",
+            features=["d", "e"],
+            mitigation="recompute",
+        ),
         line(9, "mark", 21, 3, mark="verified"),  # and no hour has come since
         line(10, "hour", 22, 4, mended=["a", "b", "c", "d", "e"]),
         line(11, "mark", 25, 4, mark="verified"),
     ]
     made = score(Told(lines, 4), truth())
     assert made.false_alarms == 1 and made.wrong_claims == 1 and made.grade == "exact"
-    assert (made.features_found, made.features_beside) == (1, 1)
+    assert (made.features_found, made.features_beside, made.since_off) == (1, 1, 1.5)
     assert {n: (m.hours, m.minutes) for n, m in made.times.items()} == {
         "detect": (0, 3.0),
         "localise": (0, 5.0),

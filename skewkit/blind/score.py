@@ -38,6 +38,9 @@ class Score:
     features_planted: int
     features_found: int  # of those planted
     features_beside: int  # claimed, and not planted
+    since_off: (
+        float | None
+    )  # hours of the log's own time between the last claim's since and the first row that was changed
     false_alarms: int  # detections and claims with nothing planted, or before the first hour that held it
     wrong_claims: int
     hints: int
@@ -92,6 +95,7 @@ def score(drill: Blind, truth: Mapping[str, Any], machine: Mapping[str, Any] | N
         features_planted=len(features),
         features_found=len(features & found),
         features_beside=len(found - features),
+        since_off=_apart(last.get("since"), truth["since"]),
         false_alarms=sum(line not in after for line in alarms),
         wrong_claims=sum(_grade(c["causes"], planted) == "wrong" for c in claims if c in after or not planted),
         hints=sum(line["kind"] == "hint" for line in lines),
@@ -145,6 +149,12 @@ def _verified(lines, mitigation, marks):
     return next((m for m in marks if hour is not None and m["n"] > hour["n"]), None)
 
 
+def _apart(claimed, planted):
+    if not claimed or not planted:
+        return None
+    return round(abs(datetime.fromisoformat(claimed) - datetime.fromisoformat(planted)).total_seconds() / 3600, 2)
+
+
 def _since(came, line):
     if came is None or line is None:
         return None
@@ -165,6 +175,7 @@ def side_by_side(scores: list[Score]) -> pd.DataFrame:
         team |= {
             "features found": f"{one.features_found} of {one.features_planted}",
             "features beside": one.features_beside,
+            "since, off by": "not claimed" if one.since_off is None else f"{one.since_off:g} h of the log",
             "false alarms": one.false_alarms,
             "wrong claims": one.wrong_claims,
             "hints": one.hints,

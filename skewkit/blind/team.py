@@ -6,12 +6,13 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from ..durable import put
 from ..load.case import compare
 from ..load.files import wider
 from ..records import Case, SkewkitError, moment
@@ -87,7 +88,7 @@ class Blind:
         """The requests that have come, recomputed by the training code; gives the hours of it. Asking is in the journal."""
         self.running("a replay")
         for path in sorted((self.folder / ".replayed").glob("hour-*.parquet")):
-            shutil.copyfile(path, self.folder / "replayed" / path.name)
+            put(self.folder / "replayed" / path.name, partial(shutil.copyfile, path))
         self.journal.append("replay", who, hour=self.hour)
         return self.hour
 
@@ -119,6 +120,8 @@ class Blind:
         known = (*SKEWS, NOTHING, UNKNOWN)
         if wrong := [c for c in causes if c not in known] or ([] if causes else ["no cause"]):
             raise SkewkitError(f"{wrong[0]!r} was claimed; there are {', '.join(known)}")
+        if NOTHING in causes and len(causes) > 1:
+            raise SkewkitError(f"{' and '.join(causes)} was claimed; claim nothing, or what it is")
         self._known(features)
         if mitigation not in ("", "recompute"):
             raise SkewkitError(f"the mitigation {mitigation!r} was asked; there is recompute")
