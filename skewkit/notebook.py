@@ -115,8 +115,9 @@ def _from_text(parameter: Parameter, text: str) -> Any:
         return text
     try:
         return json.loads(text.lower() if parameter.type is bool else text)
-    except json.JSONDecodeError:
-        return text  # left for `checked` to refuse by its type
+    except json.JSONDecodeError:  # a,b is a list too; the rest is left for `checked` to refuse by its type
+        plain = parameter.type is list and not set(text) & set('[]{}"')
+        return [part.strip() for part in text.split(",")] if plain else text
 
 
 def checked(values: Mapping[str, Any], takes: Mapping[str, Parameter], notebook: str) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def checked(values: Mapping[str, Any], takes: Mapping[str, Parameter], notebook:
                 kind(model)
             except SkewkitError as e:
                 raise Refused(f"{notebook}: {e}") from None
-        if name == "replay" and value and not dotted(value):
+        if name == "replay" and wanted is str and value and not dotted(value):
             raise Refused(f"{notebook}: {name}={value!r} is no dotted name; write it like team.features.replay")
     return dict(values)
 

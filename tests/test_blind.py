@@ -308,6 +308,25 @@ def test_a_torn_line_of_the_journal_is_set_aside(drill):
     assert drill.journal.path.with_suffix(".torn").read_bytes().startswith(b'{"n": 3')
 
 
+def test_after_a_mend_the_new_hours_are_judged(own, tmp_path):
+    """A renamed column is mended from hour 2 on: what is judged are the hours like the newest, and any that are asked for alone."""
+    renamed = {"skew": "schema_change", "how": "renamed", "features": ["amount"]}
+    made = start(tmp_path / "d", own, passphrase=SECRET, skew=renamed, seed=0, hours=4, step="1D")
+    come(made)
+    assert sk.check(made.case()).verdict == "breach" and made.hour == 1
+    made.claim("schema_change", ["amount"], mitigation="recompute")
+    come(made, 2)
+    made.ask_replay()
+    case = made.case(evidence="rows")
+    assert len(case.served) == sum(len(pd.read_parquet(made.folder / "served" / f"hour-0{h}.parquet")) for h in (2, 3))
+    assert sk.check(case).by_check()["schema"].name == "ok" and sk.check(made.case(hours=[1])).verdict == "breach"
+    come(made)
+    assert len(made.case(hours=[2]).served) < len(case.served)
+    for asked, words in (([5], "4 have come"), ([4], "not replayed")):
+        with pytest.raises(sk.SkewkitError, match=words):
+            made.case(hours=asked)
+
+
 def test_a_journal_is_only_appended(drill):
     """A line that was changed, taken out or put between is told, and nothing is scored from it."""
     for text in ("one", "two", "three"):
@@ -804,6 +823,23 @@ def test_the_notebooks_play_a_drill(drill, tmp_path, monkeypatch):
         in page
     )
     assert "time to verify" in page and drawn.alt in page and "<h2>What it costs" not in page and "hour: hour 2" in page
+
+
+def test_the_commands_of_the_brief_are_taken(drill):
+    """A replay and hours by parameter, in the words of the command line, before a kernel starts."""
+    from skewkit.notebook import checked, declared, find
+    from skewkit.notebook import given as read
+
+    takes = declared(find("quarterly"))
+    pairs = [("folder", str(drill.folder)), ("replay", "true"), ("only", "[3]")]
+    assert checked(read([], pairs, takes), takes, "quarterly") | {"replay": True, "only": [3]} == checked(
+        read([], pairs, takes), takes, "quarterly"
+    )
+    takes = declared(find("check"))
+    assert checked(read([], [("features", "a, b")], takes), takes, "check") == {"features": ["a", "b"]}
+    for text in ("[a", '{"a": 1}', '"a"'):
+        with pytest.raises(sk.SkewkitError, match="features"):
+            checked(read([], [("features", text)], takes), takes, "check")
 
 
 def test_the_shell_plays_a_drill(drill, tmp_path, monkeypatch, capsys):

@@ -31,7 +31,7 @@ from .seal import digest, new_lock, spelled, with_nonce
 from .team import Blind
 
 STEPS = ("1h", "2h", "3h", "6h", "12h", "1D", "7D")  # of the log, that an hour of the drill may bring
-PER_HOUR = 1_000  # requests that an hour should bring, or the checks cannot say much
+PER_HOUR = 2_000  # requests that an hour should bring: with fewer, parity cannot say that no row differs
 HISTORY = 18  # steps of the clean log that are there before the first hour
 
 
@@ -58,7 +58,7 @@ def start(
     The ``world`` is a scenario, or a case of your own tables (`skewkit.own`), whose served requests are taken to be clean.
     Planted is what ``skew`` says (see `skewkit.drill`), or what ``seed`` draws by ``difficulty``: easy, medium or hard. With
     ``placebo`` nothing is; where it is None that is drawn too, by ``chance``. An hour of the drill brings ``step`` of the log,
-    one that holds about a thousand requests where it is not given. ``roles`` says who does what; ``quarter`` is like 2026-Q4.
+    one that holds about two thousand requests where it is not given, if the log is long enough. ``roles`` says who does what; ``quarter`` is like 2026-Q4.
     Raises SkewkitError where the steady state is a breach: a drill in a burning house teaches nothing.
     """
     folder = Path(folder)
@@ -159,9 +159,8 @@ def _window(clean: Case, hours: int, step: str, seed: Any) -> Log:
     if getattr(first, "tzinfo", None) is None:
         raise SkewkitError(f"{roles.time!r} has no zone; declare it with time_zone=")
     rate = len(frame) / max((last - first) / pd.Timedelta("1h"), 1)
-    if step:
-        pd.Timedelta(step)
-    step = step or next((s for s in STEPS if rate * (pd.Timedelta(s) / pd.Timedelta("1h")) >= PER_HOUR), STEPS[-1])
+    fits = [s for s in STEPS if (HISTORY + hours + 1) * pd.Timedelta(s) <= last - first] or STEPS[:1]
+    step = step or next((s for s in fits if rate * (pd.Timedelta(s) / pd.Timedelta("1h")) >= PER_HOUR), fits[-1])
     long = pd.Timedelta(step)
     begin = first.ceil(long if long <= pd.Timedelta("1D") else "1D")
     room = int((last - begin) / long) - HISTORY - hours

@@ -57,16 +57,26 @@ class Blind:
     def features(self) -> tuple[str, ...]:
         return tuple(self.told["roles"]["features"])
 
-    def case(self, history: bool = True, replayed: bool = True, **asked: Any) -> Case:
+    def case(self, history: bool = True, replayed: bool = True, hours: Sequence[int] = (), **asked: Any) -> Case:
         """Training beside the log so far, and its replay as far as it was asked for; ``asked`` as `skewkit.compare` takes it.
 
-        The log is the hours that have come and, with ``history``, what was there before them, where that has the same columns.
-        Where only some of the hours have been replayed, it is those. Without ``replayed`` the replay is left out.
+        The log is the ``hours`` that are named, alone; else the newest that have come, as far back as they have the same columns,
+        and with ``history`` what was there before them, where all of them have its columns. Hours that were not replayed are
+        left out where others were, and without ``replayed`` the replay is.
         """
-        hours = {n: sorted((self.folder / n).glob("hour-*.parquet")) for n in ("served", "replayed")}
-        if not replayed or (hours["served"] and not hours["replayed"]):
-            return self.of(hours["served"], None, history, **asked)
-        return self.of(hours["served"][: len(hours["replayed"])], hours["replayed"], history, **asked)
+        there = {n: self._files(n) for n in ("served", "replayed")}
+        if lost := [h for h in hours if h not in there["served"]]:
+            raise SkewkitError(f"hour {lost[0]} was asked; {len(there['served'])} have come")
+        asks = [h for h in hours or there["served"] if not (replayed and there["replayed"]) or h in there["replayed"]]
+        if hours and not asks:
+            raise SkewkitError(f"hour {hours[0]} was not replayed; ask for it: skewkit blind replay {self.folder}")
+        alike = asks if hours else _newest_alike(there["served"], asks)
+        with_replay = replayed and (not alike or bool(there["replayed"]))
+        served, again = ([there[n][h] for h in alike if h in there[n]] for n in ("served", "replayed"))
+        return self.of(served, again if with_replay else None, history and not hours and alike == asks, **asked)
+
+    def _files(self, name):
+        return {int(p.stem[-2:]): p for p in sorted((self.folder / name).glob("hour-*.parquet"))}
 
     def of(self, served: list[Path], replayed: list[Path] | None, history: bool = True, **asked: Any) -> Case:
         """The case of these hours' files; see `case`."""
@@ -162,13 +172,24 @@ class Blind:
             )
 
 
-def _alike(history, hours):
-    """Whether the hours' files can be one table with the history: else a log's writer has changed its columns since."""
-    before, *after = map(pq.read_schema, (history, *hours))
+def _alike(one, others):
+    """Whether files can be one table: else a log's writer has changed its columns between them."""
+    before, *after = map(pq.read_schema, (one, *others))
     return all(
-        set(one.names) == set(before.names) and all(wider(before.field(n).type, one.field(n).type) for n in one.names)
-        for one in after
+        set(other.names) == set(before.names)
+        and all(wider(before.field(n).type, other.field(n).type) for n in other.names)
+        for other in after
     )
+
+
+def _newest_alike(files, hours):
+    """The newest of the hours, as far back as they have the columns of the newest."""
+    kept: list[int] = []
+    for hour in sorted(hours, reverse=True):
+        if kept and not _alike(files[kept[-1]], [files[hour]]):
+            break
+        kept.insert(0, hour)
+    return kept
 
 
 def told_as(line: Mapping[str, Any]) -> str:

@@ -61,9 +61,9 @@ def arguments(parser) -> None:
     mark.add_argument("--features", default="")
     mark.add_argument("--text", default="")
     claim = verb("claim", "say what it is", who=True)
-    claim.add_argument("cause", nargs="+", help="skews by name, or: nothing, unknown")
+    claim.add_argument("cause", nargs="+", help="skews by their names in runbooks/README.md, or: nothing, unknown")
     claim.add_argument("--features", default="", help="like a,b")
-    claim.add_argument("--since", default="")
+    claim.add_argument("--since", default="", help="a time of the log with its zone, like 2024-06-14T12:00:00Z")
     claim.add_argument(
         "--mitigation",
         default="",
@@ -167,6 +167,10 @@ def _mark(asked):
 def _claim(asked):
     given = (_listed(asked.features), asked.since or None, asked.mitigation, asked.who, asked.text)
     print(_said(_drill(asked).claim(asked.cause, *given)))
+    if asked.mitigation:
+        print(
+            "from the next hour on these features are served as training computes them: replay that hour, and look at it alone"
+        )
     return 0
 
 

@@ -35,7 +35,7 @@ def refuse(name: str, called: str, schemas: Iterable[pa.Schema]) -> None:
             asked = f"drill={_within.get()} was given" if _within.get() else "no drill was named"
             raise SkewkitError(
                 f"{name}: {called} is a copy made for the drill {drill}, and {asked}; "
-                f"give the log itself, or in that drill drill={drill}"
+                f"give the log itself, or in that drill drill={drill} (of a run: -p drill {drill})"
             )
 
 

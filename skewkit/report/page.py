@@ -25,6 +25,7 @@ from ..results.words import (
     share,
     tell,
     telling,
+    told_once,
     tolerated,
 )
 from ..statistics.metrics import HEADLINE, NAMES
@@ -99,14 +100,12 @@ def page(result: Mapping[str, Any]) -> str:
         sides=SIDES,
         meaning=meaning(result),
         headline=HEADLINE,
-        skew=[(f, tell(f)) for f in alarms if f.change != "drift" and not f.segment],
+        skew=told_once([f for f in alarms if f.change != "drift" and not f.segment]),
         parts=[(f, tell(f)) for f in alarms if f.segment],
         accepted=[(f, tell(f)) for f in beyond if f.accepted],
-        formulas=[
-            (name, FORMULAS[name]) for name in dict.fromkeys(f"{f.check}.{f.statistic}" for f in findings(result))
-        ],
+        formulas={(name := f"{f.check}.{f.statistic}"): FORMULAS[name] for f in findings(result)}.items(),
         certified=next((f for f in judged if f.statistic == "certified" and not f.segment), None),
-        drift=[(f, tell(f)) for f in alarms if f.change == "drift" and not f.segment],
+        drift=told_once([f for f in alarms if f.change == "drift" and not f.segment]),
         changes_seen={f.change for f in judged},
         described=[f for f in findings(result) if f.plant is None],
         changes=[c for c in costs(result) if c.change in plots.CHANGED and c.plant is None],

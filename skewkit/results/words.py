@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..records import Finding, Verdict
@@ -79,6 +79,7 @@ TELLS = {
     "unfound": "{value:.0%} of the drill's wrong features were not claimed",
     "unverified": "nobody verified that what the drill planted was over",
 }
+TOGETHER = 3  # features that are told each for itself
 MEASURES = {
     "change": "change of",
     "relative": "change, as a share of what it was, of",
@@ -101,6 +102,29 @@ def tell(f: Finding) -> str:
         return f"{about}: {f.n:,} rows{counted} cannot tell whether {f.statistic} is within {f.threshold:g}{enough}"
     text = TELLS.get(f.statistic, f"{f.statistic} {{value:.4g}}").format(value=f.value)
     return (f"{f.feature} {text}" if f.feature else text) + where
+
+
+def told_once(found: Sequence[Finding]) -> list[tuple[Finding, str]]:
+    """Findings in words, each once: where too little data leaves many features of one statistic open, they are told together.
+
+    What stands for them is the one whose value may be the farthest.
+    """
+    groups: dict[tuple, list[Finding]] = {}
+    for at, f in enumerate(found):
+        open_ = f.verdict == Verdict.inconclusive and f.feature and not f.detail
+        groups.setdefault((f.check, f.change, f.statistic, f.segment) if open_ else (at,), []).append(f)
+    told: list[tuple[Finding, str]] = []
+    for one in groups.values():
+        few = len(one) <= TOGETHER
+        told += [(f, tell(f)) for f in one] if few else [(max(one, key=lambda f: f.high or 0), _together(one))]
+    return told
+
+
+def _together(found):
+    one = max(found, key=lambda f: f.needs or 0)
+    names = ", ".join(f.feature for f in found[:TOGETHER])
+    enough = f"; about {one.needs:,} on each side would settle it" if one.needs else ""
+    return f"{len(found)} features ({names} and others): {one.n:,} rows cannot tell whether {one.statistic} is within {one.threshold:g}{enough}"
 
 
 def evidence(f: Finding) -> list[str]:
