@@ -70,8 +70,15 @@ def write_lesson(drill: Blind, score: Score, edits: Iterable[Edit], runbooks: Pa
     return path
 
 
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors, for people."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 def _page(told, score, last, lines):
-    header = yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+    header = yaml.dump(told, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=10_000)
     edits = "".join(
         f"- [{e['page']}](../{e['page']}.md): {e['edit']} ({e['owner']}, tested again by {e['retest']})\n"
         for e in told["edits"]
