@@ -34,7 +34,8 @@ def made_from(thing: Any) -> dict[str, set[str]]:
     if isinstance(source, pd.DataFrame):
         told = [source.attrs.get(NAME)]
     elif isinstance(source, ds.Dataset):
-        told = [] if isinstance(source.format, ds.CsvFileFormat) else map(_in_file, source.get_fragments())
+        text = isinstance(getattr(source, "format", None), ds.CsvFileFormat)  # a table in memory has none
+        told = [] if text else map(_in_file, source.get_fragments())
     else:
         told = [getattr(thing, NAME, None)]
     found: dict[str, set[str]] = {}
