@@ -324,7 +324,7 @@ def test_the_shadow_declares_what_rollout_takes():
 
 
 def test_values_from_the_command_line_are_read_as_their_type(tmp_path):
-    """false is false, 12:30 is text where text is taken, and a list is JSON."""
+    """false is false, 12:30 is text where text is taken, and a list is JSON, or values with commas between."""
     notebook(tmp_path, parameters="flag: bool = True\nname: str = ''\nshare: float = 0.5\nlist_: list = []\nn: int = 1")
     takes = declared(tmp_path / "notebooks" / "9_trap.ipynb")
     pairs = [("flag", "false"), ("name", "12:30"), ("share", "1e-3"), ("list_", '["a", 1]'), ("n", "7")]
@@ -335,7 +335,9 @@ def test_values_from_the_command_line_are_read_as_their_type(tmp_path):
         "list_": ["a", 1],
         "n": 7,
     }
-    for wrong in (("flag", "maybe"), ("n", "1.5"), ("n", "true"), ("list_", "a")):
+    assert checked(given([], [("list_", "a, b")], takes), takes, "trap") == {"list_": ["a", "b"]}
+    assert checked(given([], [("list_", "a")], takes), takes, "trap") == {"list_": ["a"]}
+    for wrong in (("flag", "maybe"), ("n", "1.5"), ("n", "true"), ("list_", "{}"), ("list_", "[a")):
         with pytest.raises(Refused):
             checked(given([], [wrong], takes), takes, "trap")
 
