@@ -13,7 +13,6 @@ from ..records import SkewkitError
 from ..skews import SKEWS
 from .team import MARKS, NOTHING, UNKNOWN, Blind
 
-GRADES = ("exact", "right family", "wrong", "none")
 TIMES = ("detect", "localise", "name", "mitigate", "verify")
 
 
