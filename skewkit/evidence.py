@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unicodedata import category
 
+import numpy as np
 import pandas as pd
 
 SHOWS = ("rows", "masked", "counts")
@@ -32,7 +33,10 @@ def said(value: Any, kind: str, evidence: str, rows: int = 1) -> str:
     found = shown(value, evidence, rows)
     if found is None:
         return "hidden"
-    return f"{pd.Timestamp(found)}{' UTC' if kind == 'time' else ''}" if "time" in kind else str(found)
+    if "time" not in kind:
+        return str(found)
+    when = str(np.datetime64(int(found), "us")).replace("T", " ")
+    return f"{when.removesuffix('.000000')}{' UTC' if kind == 'time' else ''}"
 
 
 def mask(text: str) -> str:

@@ -14,6 +14,7 @@ TESTS = 12  # bounded statistics a feature and change can have, over all checks
 FACTS = ("schema", "lineage")  # checks that no change of the world explains
 GROWS = (
     "unreviewed",
+    "recoded",
     "days_without",
     "age",
     "inputs_short",
@@ -86,7 +87,10 @@ class Policy:
         # what dates the values adds as much as two changes would: their ages, and what is newer than it may be
         changes = len(case.changes) + (case.past is not None) + 2 * (case.freshness is not None or bool(case.as_of))
         promised = 0 if case.contract is None else len(case.contract.columns)
-        return self.groups * (TESTS * max(1, len(case.roles.features)) * changes + KEYS + len(case.lineage) + promised)
+        beside = len(case.roles.compared) + 1 if case.pairs is not None else 0  # of the prediction two
+        return self.groups * (
+            TESTS * max(1, len(case.roles.features)) * changes + KEYS + beside + len(case.lineage) + promised
+        )
 
     def level(self, case: Case) -> float:
         """The error level of one bounded statistic, so that all of them over the horizon stay within alpha (Bonferroni)."""
@@ -107,7 +111,7 @@ class Policy:
         """How far two values of a feature may lie apart and agree."""
         own = {n: self.features.get(feature, {}).get(n) for n in ("absolute", "relative", "ulp")}
         if all(v is None for v in own.values()):
-            return Tolerance(self.tolerance, self.tolerance)
+            return Tolerance(of_spread=self.tolerance)
         return Tolerance(**{n: v or 0 for n, v in own.items()})
 
     def judge(self, finding: Finding) -> Finding:
@@ -148,7 +152,7 @@ class Policy:
 
     def nowhere(self, case: Case) -> list[NotRun]:
         """Features that it has rules for and the case does not have: those rules did nothing."""
-        unknown = [f for f in self.features if f not in case.roles.features]
+        unknown = [f for f in self.features if f not in (*case.roles.features, *case.roles.compared)]
         why = f"it has rules for {', '.join(map(repr, unknown))}, which no table has as a feature"
         return [NotRun("policy", why, "the feature's own name")] if unknown else []
 

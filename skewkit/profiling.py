@@ -20,11 +20,12 @@ from .origin import called, made_from
 from .policy import Policy
 from .policy_file import PARTITIONS, read_policy
 from .records import TASKS, Case, Finding, Roles, SkewkitError
+from .statistics.atoms import reach
 from .statistics.cells import cells, written
 from .statistics.clusters import effects, heaviest
 from .statistics.sketch import sketch, unsketch
-from .tables.columns import same
 from .tables.engines import Local
+from .tables.equality import same
 from .threads import side_by_side
 
 SAMPLED = 20_000  # rows that tell in how many two columns agree
@@ -50,7 +51,7 @@ def baseline(
     """The baseline profile of a training table, to save beside the model and to give as ``training`` of `skewkit.compare`.
 
     The parameters are `compare`'s; ``lineage`` are the columns of hashes. Give the ``entity`` and ``time`` that later checks
-    are given, for rows are counted by them. Of the ``policy`` it takes which whole numbers are scored as categories.
+    are given, for rows are counted by them. Of the ``policy`` it takes which whole numbers are scored as categories, and which numbers are the same.
 
     Of numbers and times it holds at most about 2,000 points; of text all values, up to 10,000, those of fewer than ten rows
     as hashes. The same training gives the same ``sha256``.
@@ -59,14 +60,17 @@ def baseline(
     """
     if task not in TASKS:
         raise SkewkitError(f"task {task!r} was asked; there are {', '.join(TASKS)}")
+    policy = policy or read_policy()
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), (), tuple(features))
     table = open_training(training, roles, tuple(lineage), rename or {}, time_zone)
     roles, kinds = table.roles, table.kinds()
     sha256 = table.sha256()
     found = table.entities()
     made_of = {"uri": table.uri, "rows": len(table), "columns": list(table.columns), "sha256": sha256}
-    known = dict(side_by_side(lambda f: [(f, _feature(table, f, kinds[f], sha256))], roles.features, [table]))
-    told = scores(Case(table, table, roles=roles, task=task), table, (policy or read_policy()).categories)
+    known = dict(
+        side_by_side(lambda f: [(f, _feature(table, f, kinds[f], sha256, policy.near(f)))], roles.features, [table])
+    )
+    told = scores(Case(table, table, roles=roles, task=task), table, policy.categories)
     return Baseline(
         sealed(
             {
@@ -87,34 +91,33 @@ def baseline(
     )
 
 
-def _feature(table, name, kind, salt):
+def _feature(table, name, kind, salt, near):
     """All that is kept of one feature."""
     made: dict[str, Any] = {"kind": kind, "rows": {}, "aged": {}, "wobble": {}}
-    if kind == "other":
-        return made
     side = Side(table, name, False)
-    made["spread"], made["rows"] = _held(side, salt)
+    allowed = reach(side.spread, near)[0]
+    made["spread"], made["rows"] = _held(side, salt, allowed)
     glance = table.glance(name)
     made["glance"] = {"n": glance.n, "nulls": glance.nulls, "constant": bool(glance.constant)}
     if kind in ("text", "number") and side.spread.n:
-        counts, n = side.formats()
+        counts, n = side.formats(allowed)
         made["formats"] = {"counts": counts, "n": n}
     if kind == "time" and table.kinds().get(table.roles.time) == "time" and name != table.roles.time:
         aged = Side(table, name, True)
-        made["age"], made["aged"] = _held(aged, salt)
+        made["age"], made["aged"] = _held(aged, salt, 0.0)
     for by in PARTITIONS:
         learnt = {s: wobble(table, Finding("distribution", "total", name, s, 0.0, "", 1), by) for s in STATISTICS}
         made["wobble"][by] = {s: value for s, value in learnt.items() if value is not None}
     return made
 
 
-def _held(side, salt):
+def _held(side, salt, allowed):
     """A distribution as it is kept, and as how many draws its rows count."""
     made = sketch(side.spread, salt)
-    return made, _rows(side, unsketch(made, side.spread.kind, salt).known(side.spread))
+    return made, _rows(side, unsketch(made, side.spread.kind, salt).known(side.spread), allowed)
 
 
-def _rows(side, kept):
+def _rows(side, kept, allowed):
     """As how many draws its rows count, in all that the checks ask; the cells are those of the distribution as it is kept."""
     if not side.spread.n:
         return {}
@@ -125,13 +128,15 @@ def _rows(side, kept):
     if found is None:
         return known
     values, present, entities = found
-    there, own = entities[present], cells(kept, kept)
+    there, own = entities[present], cells(kept, kept, allowed=allowed)
     known["effects"] = {
         "nulls": _effect(entities, ~present),
         "cells": effects(there, own.index(values), len(own)).tolist(),
     }
     if side.spread.kind in ("text", "number"):
-        known["effects"] |= {name: _effect(there, which) for name, which in written(values, side.spread.kind).items()}
+        known["effects"] |= {
+            name: _effect(there, which) for name, which in written(values, side.spread.kind, allowed).items()
+        }
     return known
 
 

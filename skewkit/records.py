@@ -58,31 +58,41 @@ class Roles:
         named = (self.key, self.entity, self.time, self.label, self.prediction, *self.segments)
         return tuple(dict.fromkeys(c for c in named if c))
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """What is compared beside the features where two tables pair by key: every column with a part but the key."""
+        return tuple(c for c in self.others if c not in (self.key, *self.features))
+
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far two numbers may lie apart and agree: |a - b| <= absolute + relative |a|, or at most ``ulp`` floats between.
+    """How far two numbers may lie apart and agree; every field is 0 or more, and what any of them allows is allowed.
 
-    A float is of the coarser width of the two columns. All three are 0 or more; integers and categories agree exactly.
+    ``absolute`` is in the column's own unit and counts for whole numbers too. The others are for measured numbers alone:
+    ``relative`` to a value's size, ``of_spread`` to the spread of its column (`atoms.spread`; ``spread`` is that, where it
+    is known), and ``ulp`` is how many floats of the coarser width of the two columns may lie between.
     """
 
     absolute: float = 0.0
     relative: float = 0.0
     ulp: int = 0
+    of_spread: float = 0.0
+    spread: float | None = None
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One feature on two tables, row against row: how many rows were compared, how many differ, and which, a bit a row."""
+    """One column on two tables, row against row: how many rows were compared, how many differ, and which of all, a bit a row."""
 
     n: int
     differ: int
     bits: np.ndarray = field(repr=False)
+    pairs: int = 0
 
     @property
     def rows(self) -> np.ndarray:
-        """Which rows differ, shape (n,)."""
-        return np.unpackbits(self.bits, count=self.n).astype(bool)
+        """Which rows differ, shape (pairs,)."""
+        return np.unpackbits(self.bits, count=self.pairs).astype(bool)
 
 
 class Table(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -76,6 +77,31 @@ def nanoseconds(times) -> np.ndarray:
         if not (stamps.min() >= first and stamps.max() <= last):
             stamps = stamps.clip(first, last)
     return stamps.astype("datetime64[ns, UTC]").astype("int64").to_numpy()
+
+
+def since_1970(times) -> tuple[np.ndarray, np.ndarray]:
+    """Times without nulls as whole seconds since 1970 in UTC and the nanoseconds beyond, each shape (n,): of any year."""
+    stamps = _stamps(times)
+    parts = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[stamps.dt.unit]
+    seconds, rest = np.divmod(stamps.astype("int64").to_numpy(), parts)
+    return seconds, rest * (10**9 // parts)
+
+
+def microseconds(times) -> np.ndarray:
+    """Times without nulls as int64 microseconds since 1970 in UTC, shape (n,): of any year."""
+    seconds, rest = since_1970(times)
+    return seconds * 10**6 + rest // 1000
+
+
+def _stamps(times):
+    """Times in UTC, in the unit in which they are held."""
+    times = pd.Series(times)
+    try:
+        return pd.to_datetime(times, utc=True)
+    except (pd.errors.OutOfBoundsDatetime, OverflowError):  # pandas 2 reads Python's own in nanoseconds alone
+        held = [t if hasattr(t, "tzinfo") else datetime.combine(t, time()) for t in times]
+        naive = [(t.astimezone(UTC) if t.tzinfo else t).replace(tzinfo=None) for t in held]
+        return pd.Series(np.array(naive, "M8[us]")).dt.tz_localize("UTC")
 
 
 def duration(text: str, name: str) -> int:

@@ -19,7 +19,7 @@ from skewkit.records import Skew
 from skewkit.report.run import begin, document, plain
 from skewkit.scope import Scope
 from skewkit.skews import SKEWS
-from skewkit.tables.columns import same
+from skewkit.tables.equality import same
 
 from .test_inference import DAY, HOUR, asked, readings
 

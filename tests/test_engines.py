@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from skewkit.records import Roles, SkewkitError, Tolerance
-from skewkit.tables.columns import KINDS, distribution_of, kind_of, same
+from skewkit.tables.columns import KINDS, distribution_of, kind_of
 from skewkit.tables.engines import Local
+from skewkit.tables.equality import same
 from skewkit.tables.pairs import Pairs
 
 LAW = settings(max_examples=50, deadline=None, derandomize=True)

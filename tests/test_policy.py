@@ -15,7 +15,7 @@ from skewkit.policy import KEYS, TESTS
 from skewkit.records import Finding, SkewkitError, Tolerance, Verdict
 from skewkit.results.results import Findings
 from skewkit.statistics import bounds
-from skewkit.tables.columns import same
+from skewkit.tables.equality import same
 
 from .conftest import ROLES
 

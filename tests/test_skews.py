@@ -20,7 +20,7 @@ from skewkit.policy_file import read_policy
 from skewkit.records import NotApplicable, Roles, SkewkitError, Verdict
 from skewkit.scope import Scope, coin
 from skewkit.skews import SKEWS, make
-from skewkit.tables.columns import same
+from skewkit.tables.equality import same
 
 EXAMPLES = [s for kind in SKEWS.values() for s in kind.examples()]
 ROLES = examples.ROLES

@@ -14,7 +14,7 @@ from ..drills.drills import Plant, planted_case
 from ..records import Case, SkewkitError
 from ..scope import Scope
 from ..skews import SKEWS, make
-from ..tables.columns import same
+from ..tables.equality import same
 
 HEADLINE = ("time_zone", "encoding", "normalization_window", "staleness", "unit_change", "missing_fill")
 IN_TRAINING = ("leakage",)  # in the training table, before any hour has come: nothing to wait for

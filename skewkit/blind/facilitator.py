@@ -19,7 +19,7 @@ from ..durable import put, write
 from ..load.copies import as_copy
 from ..names import optional
 from ..records import SkewkitError
-from ..tables.columns import same
+from ..tables.equality import same
 from .journal import utc
 from .seal import Lock, digest, parted
 from .team import Blind

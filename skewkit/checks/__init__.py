@@ -4,7 +4,6 @@ ABSENT say what a check could not measure for want of something given.
 """
 
 from . import contract as _contract
-from . import distribution as _distribution
 from . import parity as _parity
 from .distribution import distribution
 from .freshness import absent as freshness_absent
@@ -17,4 +16,4 @@ from .parity import parity
 from .schema import schema
 
 CHECKS = (lineage, schema, freshness, distribution, parity, leakage)
-ABSENT = (lineage_absent, _contract.absent, freshness_absent, _distribution.absent, _parity.absent, leakage_absent)
+ABSENT = (lineage_absent, _contract.absent, freshness_absent, _parity.absent, leakage_absent)

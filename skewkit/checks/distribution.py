@@ -7,10 +7,11 @@ from functools import cache, partial
 import numpy as np
 
 from ..evidence import said
-from ..records import Case, Finding, NotRun
+from ..records import Case, Finding
 from ..statistics import bounds, distance
+from ..statistics.atoms import one_value, reach
 from ..statistics.cells import cells, uncertain, written
-from ..statistics.distributions import Distribution
+from ..statistics.distributions import held
 from ..tables.columns import aged
 from ..threads import side_by_side
 from .side import Side
@@ -44,25 +45,33 @@ def _measured(case, policy, feature):
                 sides[id(t), age] = Side(t, feature, age)
         two = [sides[id(t), age] for t in tables]
         two[0].spread = two[0].spread.known(two[1].spread)
-        paired = _paired(case, feature, level, policy) if change == "skew" else 1.0
-        compared = _Comparison(case, change, feature, *two, level, policy.categories, paired)
+        paired = 1.0
+        if change == "skew":
+            paired = _paired(case, feature, level, policy)
+            if _equal(case.pairs, feature, policy):
+                two[1].spread = two[0].spread
+        compared = _Comparison(case, change, feature, *two, level, policy, paired)
         found.append((change, list(compared.findings())))
     for side in sides.values():
         side.spread = side.spread.counted()  # what findings remember of it
     return found
 
 
-def absent(case: Case):
-    """Which features cannot be compared by their distribution, for they hold neither numbers, text, booleans nor times."""
-    if odd := sorted({f for kinds in case.kinds.values() for f in case.roles.features if kinds.get(f) == "other"}):
-        yield NotRun(
-            "distribution", f"{', '.join(odd)} cannot be ordered or counted", "a column of numbers, text or times"
-        )
-
-
 def _comparable(before, after, feature):
-    was, now = (t.kinds().get(feature, "other") for t in (before, after))
-    return "other" not in (was, now) and (was == "text") == (now == "text")
+    """Whether both tables hold it, as one sort of thing: numbers and times, text, what is neither (lists, bytes), or nulls."""
+    was, now = (t.kinds().get(feature) for t in (before, after))
+    if None in (was, now):
+        return False
+    alike = all((was == one) == (now == one) for one in ("text", "other"))
+    return alike or not all(t.glance(feature).n for t in (before, after))  # nulls are of any kind
+
+
+def _equal(pairs, feature, policy):
+    """Whether parity holds both sides equal in every row there is: then they hold the same values, however they are written."""
+    return (
+        len(pairs.tables[0]) == len(pairs.tables[1]) == pairs.n
+        and not pairs.agreement(feature, policy.near(feature)).differ
+    )
 
 
 def _paired(case, feature, level, policy):
@@ -78,8 +87,10 @@ def _paired(case, feature, level, policy):
 class _Comparison:
     """One feature on two tables."""
 
-    def __init__(self, case, change, feature, before: Side, after: Side, level, categories, paired):
-        self.case, self.change, self.feature = case, change, feature
+    def __init__(self, case, change, feature, before: Side, after: Side, level, policy, paired):
+        self.case, self.change, self.feature, self.categories = case, change, feature, policy.categories
+        self.allowed, relative = reach(before.spread, policy.near(feature))
+        self.a, self.b = one_value(before.spread, after.spread, self.allowed, relative)
         self.before, self.after, self.level, self.paired = before, after, level, paired
         # where each of training's entities has one row, only the later table can say how much those of one are alike
         alike, below, most = (after if (before.heaviest() or 1.0) == 1.0 else before).alike()
@@ -91,22 +102,13 @@ class _Comparison:
         self.fewer = tuple(1 + alike * (m - 1) for m in many)
         self.fewer_below = tuple(1 + below * (m - 1) for m in many)
         self.fewest = tuple(1 + most * (m - 1) for m in many)
-        self.categories = categories
-
-    @property
-    def a(self) -> Distribution:
-        return self.before.spread
-
-    @property
-    def b(self) -> Distribution:
-        return self.after.spread
 
     def findings(self):
         yield self._nulls()
         a, b = self.a, self.b
         if not len(a.ordered) or not len(b.ordered):
             return
-        shared = cells(a, b, self.categories)
+        shared = cells(a, b, self.categories, allowed=self.allowed)
         p, q = shared.counts(a), shared.counts(b)
         yield self._ks()
         yield self._shape()
@@ -185,7 +187,7 @@ class _Comparison:
 
     def _shape(self):
         a, b = self.a.n, self.b.n
-        shared = cells(self.a, self.b, self.categories, pooled=True)
+        shared = cells(self.a, self.b, self.categories, pooled=True, allowed=self.allowed)
         p, q = shared.counts(self.a), shared.counts(self.b)
         value = bounds.shape(p, a, q, b, self.level)[0]
 
@@ -213,13 +215,13 @@ class _Comparison:
         return self._off("cells", p, self.a.n, q, self.b.n, levels, lambda: self._labels(shared, p, q), counts_as, off)
 
     def _formats(self):
-        (was, n), (now, m) = self.before.formats(), self.after.formats()
+        (was, n), (now, m) = (side.formats(self.allowed) for side in (self.before, self.after))
         p, q = (np.array(list(side.values()), float) for side in (was, now))
         names, kind = list(was), self.a.kind
 
         def counts_as(cell):
             return self._fewer_where(
-                lambda values, present: written(values, kind)[names[cell]], self.fewer, names[cell]
+                lambda values, present: written(values, kind, self.allowed)[names[cell]], self.fewer, names[cell]
             )
 
         return self._off("formats", p, n, q, m, np.full(len(p), self.level / len(p)), lambda: names, counts_as)
@@ -243,7 +245,7 @@ class _Comparison:
     def _unseen(self):
         a, b = self.a, self.b
         k, once = distance.unseen(a, b), self.before.alone()
-        new = ~np.isin(b.values, a.values)
+        new = ~held(b.values, a.values)
 
         def between(times, fewer=self.fewer):
             n, m = times * self.a.n / fewer[0], times * self.b.n / fewer[1]
@@ -253,7 +255,7 @@ class _Comparison:
             return max(0.0, low - missed), high
 
         if between(1.0)[0] > 0:
-            there = self.after.fewer_where(lambda values, present: np.isin(values, b.values[new]))
+            there = self.after.fewer_where(lambda values, present: held(values, b.values[new]))
             between = partial(between, fewer=(self.fewer[0], max(there, 1.0)))
 
         def detail():

@@ -21,7 +21,9 @@ WORST = 5  # rows in a finding's detail
 def parity(case: Case, policy):
     """For each feature on both sides: the share of rows that differ. For the keys: missing, extra, double, null.
 
-    Numbers agree within the policy's tolerance, integers and categories exactly, nulls only with nulls. Then the fleet rule:
+    So for every other column with a part: the prediction, the request's own time, entity, segments, and labels that have come.
+    Of the prediction once more among the rows in which no feature differs: there it is the model or the service.
+    Numbers agree within the policy's tolerance, whole numbers and categories exactly, nulls only with nulls. Then the fleet rule:
     the share of features of which more than ``fleet`` of the rows differ for sure; it is one finding more and excuses none. Last, of
     skew, the share of rows that differ in any feature, with the bound that certifies parity, at confidence 1 - alpha.
     """
@@ -51,17 +53,25 @@ def _compare(change, pairs, case, policy):
     yield share("duplicate_keys", max(pairs.duplicates), max(len(before), len(after)))
     yield share("null_keys", max(pairs.nulls), max(len(before), len(after)))
     near = {f: policy.near(f) for f in case.roles.features if f in before.columns and f in after.columns}
+    broken = 0
+    beside = {c: policy.near(c) for c in case.roles.compared if c in before.columns and c in after.columns}
+    for f, tolerance in (near | (beside if change == "skew" else {})).items():
+        arrived = f == case.roles.label  # a label that one table waits for is not another label
+        agreement = pairs.agreement(f, tolerance, arrived)
+        if not agreement.n:
+            continue
+        worst = _worst(pairs, f, tolerance, case, arrived) if agreement.differ else None
+        yield share("differ", agreement.differ, agreement.n, f, worst)
+        broken += f in near and share_bounds(agreement.differ, agreement.n, level)[0] > policy.fleet
     if not near:
         return
-    anywhere, broken = pairs.compare(near), 0
-    for f, tolerance in near.items():
-        agreement = pairs.agreement(f, tolerance)
-        worst = _worst(pairs, f, tolerance, case) if agreement.differ else None
-        yield share("differ", agreement.differ, agreement.n, f, worst)
-        broken += share_bounds(agreement.differ, agreement.n, level)[0] > policy.fleet
+    if change == "skew" and (score := case.roles.prediction) in beside:
+        k, n = pairs.alone(score, beside[score], near)
+        if n:
+            yield share("differ_alone", k, n, score)
     yield Finding("parity", change, None, "fleet", broken / len(near), "share of features", len(near))
     if change == "skew":
-        yield _certified(anywhere, pairs.n, level, policy.alpha)
+        yield _certified(pairs.compare(near), pairs.n, level, policy.alpha)
 
 
 def _bounds(k, n, level, times):
@@ -77,13 +87,13 @@ def _certified(k, n, level, alpha):
     return Finding("parity", "skew", None, "certified", k / n, "share of rows", n, *bounds(1), grown=bounds)
 
 
-def _worst(pairs, feature, tolerance, case):
+def _worst(pairs, feature, tolerance, case, arrived):
     """Numbers: the rows farthest apart. Else: which value became which, the most frequent first."""
     if case.evidence == "counts":
         return None
     key = [case.roles.key] if case.evidence == "rows" else []
     time = [case.roles.time] if case.roles.time in pairs.tables[1].columns else []
-    off = pairs.mismatches(feature, tolerance, [c for c in (*key, *time) if c != feature])
+    off = pairs.mismatches(feature, tolerance, [c for c in (*key, *time) if c != feature], arrived)
     before, after = off["replayed"], off["served"]
     if all(side.dtype.kind == "f" for side in (before, after)):
         with np.errstate(over="ignore", invalid="ignore"):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..records import Case, Finding
 from ..statistics.bounds import share_bounds
+from ..statistics.distributions import held
 from .contract import contract
 
 
@@ -13,19 +14,21 @@ def schema(case: Case, policy):
     """For each feature: missing, retyped, constant, twin (1 or 0); for each two tables: new, reordered; and the contract.
 
     Whole and other numbers are one kind here: pandas itself turns integers into floats at the first null, and the null
-    share says so. A twin holds, row for row, what another feature holds, and did not before.
+    share says so; so are booleans and numbers that are 1 or 0. A twin holds, row for row, what another feature holds, and did
+    not before. Categories recoded have the same labels under other codes, for a model that reads these.
     """
     names = {id(t): n for n, t in case.tables.items()}
     for change, (before, after) in case.changes.items():
         was, now = (case.kinds[names[id(t)]] for t in (before, after))
         n = len(after)
-        shared = [f for f in case.roles.features if f in was and f in now and "other" not in (was[f], now[f])]
+        shared = [f for f in case.roles.features if f in was and f in now]
         for f in case.roles.features:
             if f in was:
                 yield _fact(change, f, "missing", f not in now, n)
             if f in was and f in now:
-                retyped = _plain(was[f]) != _plain(now[f]) and not _empty(before, f, was) and not _empty(after, f, now)
-                yield _fact(change, f, "retyped", retyped, n, {"before": was[f], "after": now[f]})
+                yield _fact(change, f, "retyped", _retyped(before, after, f), n, {"before": was[f], "after": now[f]})
+                if recoded := _recoded(before, after, f):
+                    yield Finding("schema", change, f, "recoded", 1.0, "yes or no", n, detail=recoded)
         level = policy.level(case)
         for f in shared:
             turned = after.glance(f).constant and not before.glance(f).constant
@@ -44,20 +47,30 @@ def schema(case: Case, policy):
     yield from contract(case.at_hand, policy)
 
 
-def _plain(kind):
-    return "number" if kind == "integer" else kind
+def _retyped(before, after, feature):
+    """Whether a column is of another kind; one that holds no value has none."""
+    kinds = {t.kinds()[feature].replace("integer", "number") for t in (before, after)}
+    if len(kinds) == 1 or not all(t.glance(feature).n for t in (before, after)):
+        return False
+    return kinds != {"boolean", "number"} or not all(_is_1_or_0(t, feature) for t in (before, after))
 
 
-def _empty(table, feature, kinds):
-    """Whether a column holds no value, and so has no type."""
-    return kinds[feature] != "other" and table.glance(feature).n == 0
+def _is_1_or_0(table, feature):
+    return bool(held(table.distribution(feature).values, np.array([0, 1])).all())
+
+
+def _recoded(before, after, feature):
+    """The labels of a column of categories that have other codes than before."""
+    was, now = ({label: code for code, label in enumerate(t.categories(feature))} for t in (before, after))
+    other = [label for label in was if label in now and was[label] != now[label]]
+    return tuple({"label": str(v), "before": was[v], "after": now[v]} for v in other[:5])
 
 
 def _held(before, after, feature):
     """In how many rows before the one value stood that all rows hold after."""
     was, now = (t.distribution(feature) for t in (before, after))
     was = was.known(now)
-    return int(was.counts[np.isin(was.values, now.values)].sum() if now.n else was.nulls)
+    return int(was.counts[held(was.values, now.values)].sum() if now.n else was.nulls)
 
 
 def _chance(rows, before, after, level):

@@ -14,7 +14,8 @@ from scipy.stats import chisquare, rankdata
 
 from ..records import Finding
 from ..statistics import bounds, distance, sequential
-from ..tables.columns import distribution_of, same
+from ..tables.columns import distribution_of
+from ..tables.equality import same
 from .ages import ages
 
 CHANGE = "candidate"  # what these findings compare: the candidate with the current model

@@ -49,12 +49,13 @@ class Side:
         below = float(alike(entities[present], binned, len(deciles) + 1, upto=True).max())
         return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
 
-    def formats(self) -> tuple[dict[str, int], int]:
-        """How its values are written; remembered, so that a drill reads its training once."""
-        about = ("formats", self.feature)
-        if about not in self.table.memo:
-            self.table.memo[about] = formats(self.spread)
-        return self.table.memo[about]
+    def formats(self, allowed: float) -> tuple[dict[str, int], int]:
+        """How its values are written, but for what is allowed; remembered, so that a drill reads its training once."""
+        known = self.table.memo.get(("formats", self.feature))  # a baseline's
+        about = ("formats", self.feature, allowed)
+        if known is None and about not in self.table.memo:
+            self.table.memo[about] = formats(self.spread, allowed)
+        return known or self.table.memo[about]
 
     def alone(self) -> float:
         """The share of rows whose value is there once: in one row alone, or where there are entities, in one of them."""

@@ -14,7 +14,7 @@ from ..proposals.clues import NEAR, agree
 from ..records import Case, Finding, NotRun, SkewkitError, Tolerance
 from ..results.causes import Diagnosis, Fit
 from ..scope import Scope
-from . import own_clock, reshaped, unpaired
+from . import beside, own_clock, reshaped, unpaired
 from .facts import picture, rows, seen
 from .groups import groups, in_other_order, siblings
 from .inference import infer
@@ -44,7 +44,7 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
     shape = list(reshaped.columns(case))
     off = tuple(f for f in _off(case, policy) if not any(f in fit.features for fit in shape))
     slight = tuple(f for f in _slight(case) if f not in off and not any(f in fit.features for fit in shape))
-    fits = list(shape)
+    fits = [*shape, *beside.columns(case, policy)]
     if slight:
         there = specimens(case, slight, policy, seed)
         found = [

@@ -24,8 +24,8 @@ from ..results.results import Cell, Drill, Result
 from ..scenarios import Scenario, scenario, scored, takes
 from ..scope import Scope
 from ..skews import read
-from ..tables.columns import same
 from ..tables.engines import Local
+from ..tables.equality import same
 from ..tables.pairs import Pairs
 from .mitigation import known, mitigated
 from .noticing import Watch, noticed

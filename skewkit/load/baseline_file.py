@@ -22,7 +22,8 @@ from ..statistics.distributions import Distribution, Glance
 from ..statistics.sketch import MOST, unsketch
 from ..tables.engines import Local
 
-VERSION = 1
+VERSION = 2
+READ = (1, VERSION)
 SELDOM = 0.05  # of the rows: two columns that agree in fewer are taken to agree in so many
 NOT_HASHED = ("sha256", "when")  # the same training gives the same hash on any day
 
@@ -90,10 +91,14 @@ class Baseline:
     def distribution(self, name: str, age: bool = False) -> Distribution:
         """The column's distribution, of which some points are known exactly; of too many texts, the rows alone."""
         known = self._of(name)
-        kind = "number" if age else known["kind"]
+        kind = "number" if age else {"other": "text"}.get(known["kind"], known["kind"])
         if ("age" if age else "spread") not in known:
             self._refuse(f"the {'ages' if age else 'values'} of {name!r}")
         return unsketch(known["age" if age else "spread"], kind, self.sha256())
+
+    def categories(self, name: str) -> tuple:
+        """None: the codes of categories are not kept."""
+        return ()
 
     def glance(self, name: str) -> Glance:
         """A few facts of a column; the hash of some rows is not kept."""
@@ -194,16 +199,27 @@ def read_baseline(path: str | os.PathLike) -> Baseline:
         raise SkewkitError(f"baseline: {path} is not JSON; {again}") from None
     if not isinstance(content, dict) or not {"version", "sha256"} <= set(content):
         raise SkewkitError(f"baseline: {path} has no version and sha256, and so is no baseline profile; {again}")
-    if content["version"] != VERSION:
+    if content["version"] not in READ:
         raise SkewkitError(
-            f"baseline: {path} is of version {content['version']!r}; this skewkit reads version {VERSION}; {again}"
+            f"baseline: {path} is of version {content['version']!r}; this skewkit reads {' and '.join(map(str, READ))}; {again}"
         )
     if content["sha256"] != _hash(content):
         raise SkewkitError(
             f"baseline: {path} was edited or damaged since it was written: its sha256 does not fit; {again}"
         )
+    if content["version"] == 1:
+        _upgrade(content["features"].values())
     roles = Roles(**{f.name: frozen(content["roles"][f.name]) for f in fields(Roles)})
     return Baseline(content, roles, str(path))
+
+
+def _upgrade(features):
+    """Bring features of version 1 up to date: it held times in nanoseconds, and one format more."""
+    for known in features:
+        known.get("formats", {}).get("counts", {}).pop("held by 32 bits", None)
+        known["rows"].get("effects", {}).pop("held by 32 bits", None)
+        if "time" in known["kind"] and "values" in known.get("spread", {}):
+            known["spread"]["values"] = [v // 1000 for v in known["spread"]["values"]]
 
 
 def plain_roles(roles: Roles) -> dict[str, Any]:

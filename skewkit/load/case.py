@@ -274,16 +274,19 @@ def _refuse(tables, roles, cost):
 
 
 def _between(tables, since, until):
-    """The served and replayed rows in a span of time; a replay without times is cut to the keys of the served."""
+    """The served and replayed rows in a span of time; the replay is cut to the keys of the served."""
     if since is None and until is None:
         return tables
-    time = tables["served"].roles.time
+    time, served = tables["served"].roles.time, tables["served"]
     if time is None:
         raise SkewkitError("since or until was given without time=; name the column of the requests' time")
     cut = {n: t for n, t in tables.items() if n == "training"}
     for n in (n for n in ("served", "replayed") if n in tables):
         there = time in tables[n].columns
-        cut[n] = tables[n].between(since, until) if there else tables[n].beside(cut["served"], tables["served"])
+        # the time as logged says which requests are meant; were each table cut by its own, a wrong clock would lose them
+        cut[n] = (
+            served.between(since, until) if n == "served" else tables[n].beside(cut["served"], served, since, until)
+        )
         if not len(cut[n]):
             span = f"; its times run from {' to '.join(map(str, tables[n].span()))}" if there else ""
             raise SkewkitError(f"{n} has no row since {since} until {until}{span}")

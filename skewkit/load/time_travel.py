@@ -14,7 +14,8 @@ import pandas as pd
 
 from ..evidence import shown
 from ..records import SkewkitError, moment, needs
-from ..tables.columns import kind_of, same
+from ..tables.columns import kind_of
+from ..tables.equality import same
 from ..timeline import NEVER, Timeline, after, before, duration, nanoseconds
 from ..timeline import zone as checked_zone
 

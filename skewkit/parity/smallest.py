@@ -14,7 +14,8 @@ from ..features.definitions import Definition
 from ..names import optional
 from ..proposals.clues import scalar
 from ..records import Tolerance
-from ..tables.columns import kind_of, same
+from ..tables.columns import kind_of
+from ..tables.equality import same, settled
 
 TRIES = 120  # inputs, of each of two looks
 PLAIN = pd.Timestamp("2024-01-15 12:00", tz="UTC")
@@ -45,14 +46,15 @@ def smallest(offline, online, inputs, made, feature, tolerance) -> Smallest | No
         _only(path, {feature: path.definitions[feature]}) if hasattr(path, "definitions") else path
         for path in (offline, online)
     ]
-    off = np.flatnonzero(~same(*sides, Tolerance(tolerance, tolerance)))
+    allowed = settled(Tolerance(of_spread=tolerance), sides[0])
+    off = np.flatnonzero(~same(*sides, allowed))
 
     def pair(values):
         row = pd.DataFrame([values]).astype({c: inputs[c].dtype for c in inputs}, errors="ignore")
         return [path(row.copy())[feature].reset_index(drop=True) for path in alone]
 
     def differs(values) -> bool:
-        return bool(~same(*pair(values), Tolerance(tolerance, tolerance))[0])
+        return bool(~same(*pair(values), allowed)[0])
 
     begin = next((inputs.iloc[i].to_dict() for i in off[:5] if differs(inputs.iloc[i].to_dict())), None)
     if begin is None:

@@ -24,7 +24,7 @@ from ..records import Case, SkewkitError, Tolerance
 from ..results.results import Findings, Result
 from ..scenarios import Scenario
 from ..scenarios import scenario as named
-from ..tables.columns import same
+from ..tables.equality import same
 from .endpoints import endpoint, is_endpoint
 from .feast_store import is_feast, side
 from .profiles import profiles as draw
@@ -134,7 +134,7 @@ def round_trip(
 
 def _with_facts(fit, online, inputs, made, tolerance):
     """A cause that begins with what the store says of the rows in which its features differ."""
-    off = [~same(*(m[f] for m in made), Tolerance(tolerance, tolerance)) for f in fit.features if f in made[0]]
+    off = [~same(*(m[f] for m in made), Tolerance(of_spread=tolerance)) for f in fit.features if f in made[0]]
     facts = online.facts(fit.features, inputs[np.any(off, axis=0)]) if off else ()
     return replace(fit, facts=(*facts, *fit.facts))
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..records import Roles
-from ..tables.columns import kind_of, same
+from ..tables.columns import kind_of
+from ..tables.equality import EXACT, same
 
 NUMBERS = ("integer", "number", "boolean")
 NEAR = 1e-9  # relative: how near two computed numbers are that count as the same
@@ -155,12 +156,15 @@ def floats(column: pd.Series) -> np.ndarray:
 
 
 def agree(a: pd.Series, b: pd.Series) -> np.ndarray:
-    """Which rows hold the same, shape (n,): numbers to nine digits, nulls only with nulls."""
+    """Which rows hold the same, shape (n,): numbers to nine digits, whole ones exactly, nulls only with nulls."""
     if a.dtype.kind in "iuf" and b.dtype.kind in "iuf" and "f" in a.dtype.kind + b.dtype.kind:
         x, y = floats(a), floats(b)
         with np.errstate(invalid="ignore", over="ignore"):
-            near = np.isfinite(x) & np.isfinite(y) & (np.abs(x - y) <= NEAR * np.abs(y) + 1e-12)
-            return (x == y) | near | (np.isnan(x) & np.isnan(y))
+            equal = x == y
+            near = ~equal & np.isfinite(x) & np.isfinite(y) & (np.abs(x - y) <= NEAR * np.abs(y) + 1e-12)
+            if near.any():
+                near &= (np.rint(x) != x) | (np.rint(y) != y) | (np.abs(y) >= EXACT)
+            return equal | near | (np.isnan(x) & np.isnan(y))
     return same(a, b)
 
 

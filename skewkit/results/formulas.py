@@ -10,12 +10,14 @@ from ..policy import Policy
 from ..policy_file import read_policy
 from ..records import Case, SkewkitError
 from ..statistics import bounds, distance
+from ..statistics.atoms import one_value, reach
 from ..statistics.cells import cells, formats
 from ..tables.columns import aged
 
 FORMULAS = {
     "schema.missing": "1 if the later table has no such column",
     "schema.retyped": "1 if the column's kind changed (whole and other numbers are one kind)",
+    "schema.recoded": "1 if a label that both tables have stands under another code",
     "schema.constant": "1 if the column holds one value, or only nulls, and did not before, beyond what so few rows may by chance",
     "schema.twin": "1 if the column holds, row for row, what another feature holds, and did not before",
     "schema.new": "features that only the later table has, counted",
@@ -62,6 +64,7 @@ FORMULAS = {
     "parity.inputs_short": "the policy's profiles, less the inputs that both paths were sent; 0 where they are enough",
     "parity.other_candidate": "1 if the parity run was not of the candidate",
     "parity.differ": "rows that differ / rows compared, by key",
+    "parity.differ_alone": "rows whose predictions differ / rows in which no feature differs, by key",
     "parity.missing_keys": "keys that the later table does not have / rows of the first",
     "parity.extra_keys": "keys that the first table does not have / rows of the later",
     "parity.duplicate_keys": "rows that share their key with another / rows",
@@ -123,7 +126,8 @@ def explain(
     tables = case.changes[change]
     if any(feature not in t.columns for t in tables):
         raise SkewkitError(f"feature {feature!r} was asked; both tables have {', '.join(_both(tables))}")
-    a, b = _spreads(case, tables, feature)
+    policy = policy or read_policy()
+    allowed, a, b = _spreads(case, tables, feature, policy.near(feature))
     if not a.n or not b.n:
         raise SkewkitError(f"{feature!r} has no value on one side; only its null share can be compared")
     kind = tables[0].kinds()[feature]
@@ -132,7 +136,7 @@ def explain(
     frame = (
         _gaps(a, b, case.evidence)
         if statistic == "ks"
-        else _parts(a, b, statistic, case.evidence, (policy or read_policy()).categories)
+        else _parts(a, b, statistic, case.evidence, policy.categories, allowed)
     )
     frame.attrs["formula"] = FORMULAS[f"distribution.{statistic}"]
     return frame.sort_values("part", ascending=False, key=np.abs, kind="stable", ignore_index=True)
@@ -142,22 +146,24 @@ def _both(tables):
     return [c for c in tables[0].columns if c in tables[1].columns]
 
 
-def _spreads(case, tables, feature):
-    """Both distributions, as `checks.distribution` compares them: a time by how long before the request it lies."""
+def _spreads(case, tables, feature, tolerance):
+    """What is allowed between equal numbers, and both distributions, as `checks.distribution` compares them: a time by how long before the request it lies."""
     kinds = [t.kinds() for t in tables]
     two = {k[feature] for k in kinds}
-    if "other" in two or ("text" in two and len(two) > 1):
+    if len(two) > 1 and two & {"other", "text"}:
         raise SkewkitError(f"{feature!r} is {' and '.join(sorted(two))}; only columns of one kind are compared")
     before, after = (t.distribution(feature, aged(tables, feature)) for t in tables)
-    return [before.known(after), after]
+    before = before.known(after)
+    allowed, relative = reach(before, tolerance)
+    return allowed, *one_value(before, after, allowed, relative)
 
 
-def _parts(a, b, statistic, evidence, categories):
+def _parts(a, b, statistic, evidence, categories, allowed):
     if statistic == "formats":
-        (k, n), (j, m) = formats(a), formats(b)
+        (k, n), (j, m) = formats(a, allowed), formats(b, allowed)
         names, k, j = list(k), np.array([*k.values()], float), np.array([*j.values()], float)
     else:
-        shared = cells(a, b, categories, pooled=statistic == "shape")
+        shared = cells(a, b, categories, pooled=statistic == "shape", allowed=allowed)
         k, j, n, m = shared.counts(a), shared.counts(b), a.n, b.n
         names = shared.labels(evidence, np.maximum(k, j))
     if statistic == "shape" and (few := bounds.small(k, n, j, m)).any():

@@ -70,8 +70,14 @@ def change_bounds(k: float, n: float, j: float, m: float, level: float) -> tuple
     t, p, q = surprise(level / 2), k / n, j / m
     up = _least(p, n, q, m, t, lambda d: (d, 1.0))
     down = _least(q, m, p, n, t, lambda d: (d, 1.0))
-    most = max(q - p + sqrt(2 * t * (p / n + _most(q, m, t) / m)), p - q + sqrt(2 * t * (q / m + _most(p, n, t) / n)))
+    # of shares near 1 the rest says more: both come from the same surprise, so that the narrower holds
+    most = min(_change_high(p, n, q, m, t), _change_high(1 - p, n, 1 - q, m, t))
     return max(up, down), min(1.0, max(most, abs(q - p)))
+
+
+def _change_high(p, n, q, m, t):
+    """The largest |q - p| that is no surprise, or a little more."""
+    return max(q - p + sqrt(2 * t * (p / n + _most(q, m, t) / m)), p - q + sqrt(2 * t * (q / m + _most(p, n, t) / n)))
 
 
 def relative(p, q):

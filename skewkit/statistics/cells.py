@@ -12,11 +12,10 @@ from itertools import pairwise
 import numpy as np
 
 from ..evidence import said
+from .atoms import FREQUENT, LAST_DIGITS, MOST
 from .distributions import Distribution
 
 BINS = 20  # of the values that are no atoms, equally many of the first table's rows in each
-FREQUENT = 0.001  # of the rows: a value with at least this share on either side is an atom
-MOST = 200  # atoms, the most frequent first
 DECIMALS = 7
 SAMPLED = 20_000  # rows whose format is read
 
@@ -28,6 +27,7 @@ class Cells:
     edges: np.ndarray  # ascending, shape (bins - 1,)
     atoms: np.ndarray  # ascending, shape (atoms,)
     kind: str = "number"  # of the column
+    allowed: float = 0.0  # numbers this near to an atom are the atom
 
     def __len__(self):
         return len(self.edges) + 1 + len(self.atoms)
@@ -39,10 +39,21 @@ class Cells:
     def index(self, values: np.ndarray) -> np.ndarray:
         """The number of each value's cell, shape (n,)."""
         found = np.searchsorted(self.edges, values) if len(self.edges) else np.zeros(len(values), int)
-        if len(self.atoms):
-            at = np.minimum(np.searchsorted(self.atoms, values), len(self.atoms) - 1)
-            found = np.where(self.atoms[at] == values, self.bins + at, found)
+        if not len(self.atoms):
+            return found
+        at = np.minimum(np.searchsorted(self.atoms, values), len(self.atoms) - 1)
+        for beside in (np.maximum(at - 1, 0), at):
+            found = np.where(self._is(self.atoms[beside], values), self.bins + beside, found)
         return found
+
+    def _is(self, atoms, values):
+        if self.kind == "text":
+            return atoms == values
+        with np.errstate(invalid="ignore", over="ignore"):
+            near = (
+                np.abs(values - atoms) <= self.allowed + LAST_DIGITS * np.abs(atoms) if self.kind == "number" else False
+            )
+            return (atoms == values) | near
 
     def counts(self, d: Distribution) -> np.ndarray:
         """The rows of each cell, shape (cells,)."""
@@ -65,8 +76,8 @@ class Cells:
         return binned + [said(value, self.kind, evidence, int(n)) for value, n in held]
 
 
-def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = False) -> Cells:
-    """The cells for a column of two tables, the first being the reference.
+def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = False, allowed: float = 0.0) -> Cells:
+    """The cells for a column of two tables, the first being the reference; ``allowed`` is `Cells`'s.
 
     Every value of a table is an atom where there are at most ``categories`` of them, whole numbers or booleans. A value is
     frequent by its share on either side; ``pooled``, by its share of both together, which says nothing of their difference:
@@ -83,7 +94,7 @@ def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = 
     first = a.below(atoms, "left") - held.cumsum() + held  # such rows before each atom
     passed = np.concatenate(([0], held.cumsum()))[np.searchsorted(first, ranks, "right")]
     edges = a.at(ranks + passed) if left else a.ordered[:0]
-    return Cells(np.unique(edges), atoms, a.kind)
+    return Cells(np.unique(edges), atoms, a.kind, allowed)
 
 
 def uncertain(shared: Cells, d: Distribution) -> np.ndarray:
@@ -130,18 +141,18 @@ def _held(d, values):
     return (d.below(values) - d.below(values, "left")).astype(float)
 
 
-def formats(d: Distribution, seed: int = 0) -> tuple[dict[str, int], int]:
+def formats(d: Distribution, allowed: float = 0.0, seed: int = 0) -> tuple[dict[str, int], int]:
     """How values are written: of how many rows each is true, and of how many it was read (a seeded sample, at most SAMPLED).
 
-    Numbers by how many decimals they have and whether 32 bits hold them; text by digits, case, blanks, commas and letters
-    beyond ASCII.
+    Numbers by how many decimals they have, but for what is ``allowed``; text by digits, case, blanks, commas and letters beyond
+    ASCII.
     """
     # of a sketch, as many as it has values: they are a sample themselves
     rows = _sample(d.n, seed) if not d.gap else np.linspace(0, d.n - 1, min(d.n, len(d.ordered))).astype(int)
     at, times = (rows, 1) if d.ends is None else np.unique(np.searchsorted(d.ends, rows, "right"), return_counts=True)
     values = d.ordered[at]
     times = np.broadcast_to(times, len(values))
-    return {name: int(times[which].sum()) for name, which in written(values, d.kind).items()}, len(rows)
+    return {name: int(times[which].sum()) for name, which in written(values, d.kind, allowed).items()}, len(rows)
 
 
 @lru_cache(maxsize=8)
@@ -150,36 +161,31 @@ def _sample(n, seed):
     return np.arange(n) if n <= SAMPLED else np.sort(np.random.default_rng(seed).choice(n, SAMPLED, replace=False))
 
 
-def written(values: np.ndarray, kind: str) -> dict[str, np.ndarray]:
-    """Of each format, which values are written so: of numbers or text, shape (n,)."""
-    return _letters(values) if kind == "text" else _decimals(values.astype(float))
+def written(values: np.ndarray, kind: str, allowed: float = 0.0) -> dict[str, np.ndarray]:
+    """Of each format, which values are written so: of numbers, but for what is allowed, or text, shape (n,)."""
+    return _letters(values) if kind == "text" else _decimals(values.astype(float), allowed)
 
 
-def _decimals(values):
+def _decimals(values, allowed):
     finite = np.isfinite(values)
     seen = {f"{places} decimals": np.zeros(len(values), bool) for places in range(DECIMALS)}
     with np.errstate(over="ignore", invalid="ignore"):
         # whoever has few decimals has no more of them a place further on: most values need not be asked at each
-        some = np.flatnonzero(finite & ~_beside(values * 10.0 ** (DECIMALS - 1), 4e-15))
+        some = np.flatnonzero(finite & ~_beside(values, DECIMALS - 1, allowed, most=1.0))
         for places in range(DECIMALS):
-            scaled = values[some] * 10.0**places
-            exact = np.abs(scaled - np.rint(scaled)) <= np.minimum(1e-15 * np.abs(scaled), 1e-3)
-            seen[f"{places} decimals"][some[exact]] = True
-            some = some[~exact]
+            beside = _beside(values[some], places, allowed)
+            seen[f"{places} decimals"][some[~beside]] = True
+            some = some[beside]
         few = np.logical_or.reduce(list(seen.values()))
         seen[f"{DECIMALS} decimals or more"] = finite & ~few
-        short = finite & (values.astype(np.float32) == values)
-    return {**seen, "held by 32 bits": short, "infinite": ~finite}
+    return {**seen, "infinite": ~finite}
 
 
-def _beside(values, relative):
-    """Which values are no whole numbers, by more than so small a part of them; writes into ``values``."""
-    off = np.rint(values)
-    off -= values
-    np.abs(off, out=off)
-    np.abs(values, out=values)
-    values *= relative
-    return off > values
+def _beside(values, places, allowed, most=0.02):
+    """Which values have more decimals than so many, by more than is allowed and than their last digits, ``most`` at most."""
+    scaled = values * 10.0**places
+    least = np.minimum(LAST_DIGITS * np.abs(scaled), most) + allowed * 10.0**places
+    return np.abs(np.rint(scaled) - scaled) > least
 
 
 def _letters(values):

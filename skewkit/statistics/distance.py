@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .distributions import held
 from .merge import BLOCK, sweep
 
 EXPANDED = 4  # times as many rows as the other holds: distinct values of more are not written out as rows
@@ -126,4 +127,4 @@ def tv(p: np.ndarray, q: np.ndarray) -> float:
 
 def unseen(a, b) -> int:
     """How many rows of ``b`` hold a value that ``a`` never has."""
-    return int(b.counts[~np.isin(b.values, a.values)].sum())
+    return int(b.counts[~held(b.values, a.values)].sum())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +89,11 @@ class Distribution:
     def constant(self) -> bool:
         """Whether all rows with a value hold the same."""
         return self.n == 0 or bool(self.ordered[0] == self.ordered[-1])
+
+
+def held(values: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Which of some distinct values are among others, shape of ``values``, bool; numpy compares each text with each."""
+    return pd.Index(values).isin(by) if values.dtype == object else np.isin(values, by)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import distance
-from .distributions import Distribution
+from .distributions import Distribution, held
 
 POINTS = 1_000  # a column of no more distinct values is held whole
 FREQUENT = 0.001  # of the rows: a value with at least this share is held as it is, and fewer rows lie between points
@@ -57,7 +57,7 @@ class Sketch(Distribution):
         values, there = self.ordered.copy(), np.ones(len(self.ordered), bool)
         values[self.hidden] = [names.get(h) for h in self.hashes]
         there[self.hidden] = [h in names for h in self.hashes]
-        known, new = values[there], other.values[~np.isin(other.values, values[there])]
+        known, new = values[there], other.values[~held(other.values, values[there])]
         rows = np.bincount(there.cumsum()[~there], self.counts[~there], len(known) + 1)  # hidden before each known text
         for i in np.flatnonzero(~there):
             values[i] = values[i - 1] + "\0" if i else ""  # the least text that comes after, and that none of theirs is

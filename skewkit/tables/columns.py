@@ -1,17 +1,19 @@
-"""What kind of values a column holds, how they are spread, and which of two columns' agree."""
+"""What kind of values a column holds, and how they are spread."""
 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from functools import cached_property
+from numbers import Number
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..records import SkewkitError, Tolerance
 from ..statistics.distributions import Distribution
-from ..timeline import nanoseconds
+from ..timeline import microseconds
 
 SOME = 1_000  # values that tell whether a column repeats itself
 REPEATED = 4  # rows a value, on average, from which distinct values are held alone
@@ -30,43 +32,30 @@ class Names(tuple):
         return frozenset(self)
 
 
-def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.ndarray:
-    """Which rows agree, shape (n,): nulls only with nulls, numbers within the tolerance, integers and categories exactly."""
-    kinds = {kind_of(a), kind_of(b)}
-    agree = a.isna().to_numpy(bool) & b.isna().to_numpy(bool)
-    both = a.notna().to_numpy(bool) & b.notna().to_numpy(bool)
-    x, y = a[both], b[both]
-    if kinds <= {"integer", "number", "boolean"}:
-        exact = kinds == {"integer"}  # as floats, large ones would lose digits
-        width = np.float32 if {"float32", "Float32", "float[pyarrow]"} & {str(a.dtype), str(b.dtype)} else np.float64
-        x, y = (v.to_numpy() if exact else v.to_numpy(float) for v in (x, y))
-        agree[both] = x == y if exact else _close(x, y, tolerance, width)
-    elif kinds <= {"time", "naive time"} and len(kinds) == 1:
-        agree[both] = nanoseconds(x) == nanoseconds(y)
-    elif "other" in kinds:  # lists, or numbers of which some have become text
-        two = zip(x.astype(object), y.astype(object), strict=True)
-        agree[both] = [
-            type(a) is type(b) and (np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b) for a, b in two
-        ]
-    elif len(kinds) == 1:  # text is never a number
-        agree[both] = x.astype(object).to_numpy() == y.astype(object).to_numpy()
-    return agree
+def nulls(series: pd.Series) -> np.ndarray:
+    """Which rows hold no value, shape (n,), bool: null of any kind, NaN in every type of float included."""
+    absent = series.isna().to_numpy(bool)
+    if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind == "f":  # it tells a NaN from a null
+        absent |= np.isnan(series.to_numpy(float, na_value=np.nan))
+    return absent
 
 
-def _close(x, y, tolerance, width):
-    """Which floats agree within a tolerance, shape (n,); infinities only with themselves."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        near = np.abs(x - y) <= tolerance.absolute + tolerance.relative * np.abs(x)
-        if tolerance.ulp:
-            near |= np.abs(_place(x, width) - _place(y, width)) <= tolerance.ulp  # a wrap is far beyond any ulp
-    return (x == y) | np.isfinite(x) & np.isfinite(y) & near
-
-
-def _place(x, width):
-    """Each float's place among all floats of a width, so that neighbours are 1 apart and both zeros are 0, shape (n,)."""
-    whole = np.int32 if width is np.float32 else np.int64
-    bits = x.astype(width).view(whole).astype(np.int64)
-    return np.where(bits < 0, np.iinfo(whole).min - bits, bits)
+def numbers(series: pd.Series) -> np.ndarray:
+    """Numbers without nulls as they are, shape (n,): whole ones of up to 64 bits as integers, larger ones and decimals as
+    Python's own, all others as floats."""
+    if series.dtype.kind in "iu":
+        return series.to_numpy("uint64" if series.dtype.kind == "u" else "int64")
+    if series.dtype.kind == "b":
+        return series.to_numpy("int64")
+    if series.dtype.kind == "f":
+        return series.to_numpy(float)
+    values = series.astype(object).to_numpy()
+    for dtype in ("int64", "uint64"):
+        with suppress(OverflowError, TypeError, ValueError):
+            whole = values.astype(dtype)
+            if (whole == values).all():
+                return whole
+    return values.astype(float) if all(isinstance(v, float) for v in values) else values
 
 
 def distribution_of(series: pd.Series) -> Distribution:
@@ -76,13 +65,13 @@ def distribution_of(series: pd.Series) -> Distribution:
         n = int(np.searchsorted(ordered, np.inf, "right"))  # NaN is last
         return _short("number", ordered[:n], len(ordered) - n)
     kind, values, _ = plain(series)
-    nulls = len(series) - len(values)
+    absent = len(series) - len(values)
     if kind == "text":
         counts = pd.Series(values, dtype=object).value_counts()
         found, count = counts.index.to_numpy(object), counts.to_numpy()
         order = np.argsort(found)
-        return Distribution(kind, found[order], np.cumsum(count[order]), len(values), nulls)
-    return _short(kind, np.sort(values), nulls)
+        return Distribution(kind, found[order], np.cumsum(count[order]), len(values), absent)
+    return _short(kind, np.sort(values), absent)
 
 
 def _short(kind, ordered, nulls):
@@ -96,21 +85,30 @@ def _short(kind, ordered, nulls):
 
 def plain(series: pd.Series) -> tuple[str, np.ndarray, np.ndarray]:
     """A column's kind, its values as a Distribution holds them, shape (values,), and which rows have one, shape (n,)."""
-    kind, present = kind_of(series), series.notna().to_numpy(bool)
-    if kind == "other":
-        raise SkewkitError(
-            f"column {series.name!r} holds {series.dtype}; only numbers, text, booleans and times compare"
-        )
-    values = series[present]
+    kind, present = kind_of(series), ~nulls(series)
+    values = series if present.all() else series[present]
     if kind == "text":
         return kind, values.astype(object).map(str).to_numpy(object), present
+    if kind == "other":
+        return "text", values.astype(object).map(written).to_numpy(object), present
     if "time" in kind:
-        return kind, nanoseconds(values), present
-    integer = "uint64" if "uint" in str(series.dtype).lower() else "int64"
-    try:
-        return kind, values.to_numpy(integer if kind == "integer" else float), present
-    except OverflowError:  # Python's own integers, beyond 64 bits
-        return "number", values.to_numpy(float), present
+        return kind, microseconds(values), present
+    if kind != "integer":
+        return kind, values.to_numpy(float), present
+    whole = numbers(values)
+    return (kind, whole, present) if whole.dtype.kind in "iu" else ("number", whole.astype(float), present)
+
+
+def written(value: Any) -> str:
+    """A value that is no number, text or time, as a text that is the same for equal values: lists, bytes, mappings."""
+    value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(sorted(f'{written(k)}: {written(v)}' for k, v in value.items()))}}}"
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
+        return f"{value:.9g}" if isinstance(value, float) and not value.is_integer() else str(int(value))
+    return repr(value)
 
 
 def digest(series: pd.Series, rows: np.ndarray) -> bytes:
@@ -141,12 +139,14 @@ def kind_of(series: pd.Series) -> str:
         return arrow_kind(dtype.pyarrow_dtype)
     if dtype.kind == "M":
         return "time" if getattr(dtype, "tz", None) is not None else "naive time"
-    known = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}.get(dtype.kind)
+    known = {"b": "boolean", "i": "integer", "u": "integer", "f": "number", "m": "number"}.get(dtype.kind)
     if known or dtype.kind != "O":
         return known or "other"
     inferred = pd.api.types.infer_dtype(series, skipna=True)
     if inferred == "datetime":
         return "time" if all(t.tzinfo is not None for t in series.dropna()) else "naive time"
+    if inferred.startswith("mixed") and all(isinstance(v, Number) for v in series.dropna()):
+        return "number"
     return {
         "string": "text",
         "empty": "text",
@@ -155,7 +155,6 @@ def kind_of(series: pd.Series) -> str:
         "floating": "number",
         "decimal": "number",
         "date": "naive time",
-        "mixed-integer-float": "number",
     }.get(inferred, "other")
 
 
@@ -165,7 +164,7 @@ def arrow_kind(t: pa.DataType) -> str:
     tests = (
         (pa.types.is_boolean, "boolean"),
         (pa.types.is_integer, "integer"),
-        (lambda t: pa.types.is_floating(t) or pa.types.is_decimal(t), "number"),
+        (lambda t: any(is_(t) for is_ in (pa.types.is_floating, pa.types.is_decimal, pa.types.is_duration)), "number"),
         (lambda t: any(is_(t) for is_ in TEXTS), "text"),
         (lambda t: pa.types.is_timestamp(t) and t.tz is not None, "time"),
         (lambda t: pa.types.is_timestamp(t) or pa.types.is_date(t), "naive time"),

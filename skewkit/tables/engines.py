@@ -17,8 +17,10 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 from ..records import Roles, SkewkitError
 from ..scope import coin
 from ..statistics.distributions import Distribution, Glance
-from ..timeline import nanoseconds, zone
-from .columns import Names, arrow_kind, digest, distribution_of, kind_of, plain, same
+from ..timeline import microseconds, zone
+from .columns import Names, arrow_kind, digest, distribution_of, kind_of, plain
+from .equality import same
+from .keys import among
 
 KEPT = 1 << 22  # values of a frame, at most, for its sorted columns to be kept
 SOME = 1_000  # rows of a column that tell whether it may be another's twin
@@ -77,15 +79,21 @@ class Local:
 
     def between(self, since, until) -> Local:
         """The rows whose time is at or after ``since`` and before ``until``; None: any that is there."""
+        return self.where(self._within(since, until))
+
+    def _within(self, since, until):
         times = self.column(self.roles.time)
         after = times.notna() if since is None else times >= since
-        return self.where((after & (times.notna() if until is None else times < until)).to_numpy(bool))
+        return (after & (times.notna() if until is None else times < until)).to_numpy(bool)
 
-    def beside(self, kept: Local, whole: Local) -> Local:
-        """The rows but for those whose key is in a whole table and was not kept of it."""
-        key = self.roles.key
-        lost = whole.column(key)[~kept.keep]
-        return self.where(~self.column(key).isin(lost).to_numpy(bool))
+    def beside(self, kept: Local, whole: Local, since, until) -> Local:
+        """The rows whose key was kept of a whole table, and those whose key it lacks, as far as their own time is in the span."""
+        key = self.column(self.roles.key)
+        stays = among(key, kept.column(self.roles.key))
+        strange = ~among(key, whole.column(self.roles.key))
+        return self.where(
+            stays | (strange & self._within(since, until) if self.roles.time in self.columns else strange)
+        )
 
     def span(self) -> tuple:
         """The first and the last time."""
@@ -122,8 +130,9 @@ class Local:
         """One column of the rows that count, index 0 to rows - 1; ``age``: of a time, how long before the request's, in seconds."""
         if age:
             asked, known = self.column(self.roles.time), self.column(name)
-            ages = pd.Series(nanoseconds(asked) - nanoseconds(known), dtype=float) / 1e9
-            return ages.where(asked.notna() & known.notna()).rename(name)
+            ages, there = pd.Series(np.nan, asked.index, float), (asked.notna() & known.notna()).to_numpy(bool)
+            ages[there] = (microseconds(asked[there]) - microseconds(known[there])) / 1e6
+            return ages.rename(name)
         if name not in self.columns:
             raise SkewkitError(f"column {name!r} was asked of {self.name}; it has {', '.join(self.columns)}")
         theirs = self.names.get(name, name)
@@ -136,7 +145,15 @@ class Local:
         series = series if series.name == name else series.rename(name)
         if name == self.roles.time and self.zone and kind_of(series) == "naive time":
             series = _localize(series, self.zone, self.name)
-        return series
+        return _as_number(series)
+
+    def categories(self, name: str) -> tuple:
+        """The labels of a column that is stored as codes, in the order of these; of any other column none."""
+        if isinstance(self.source, pd.DataFrame):
+            stored = isinstance(self.source[self.names.get(name, name)].dtype, pd.CategoricalDtype)
+        else:
+            stored = pa.types.is_dictionary(self.source.schema.field(self.names.get(name, name)).type)
+        return tuple(self.column(name).cat.categories) if stored else ()
 
     def distribution(self, name: str, age: bool = False) -> Distribution:
         """The column's values, sorted, exactly; remembered for frames of a drill's size, so that training is sorted once."""
@@ -258,6 +275,15 @@ def _series(column: pa.ChunkedArray) -> pd.Series:
     """A column in pandas; integers beside a null stay integers."""
     nullable = pa.types.is_integer(column.type) and column.null_count
     return column.to_pandas(types_mapper=pd.ArrowDtype) if nullable else column.to_pandas(date_as_object=False)
+
+
+def _as_number(series):
+    """A length of time in seconds, and a float as pandas' own, in which NaN is null; any other column as it is."""
+    if "duration" in str(series.dtype) or series.dtype.kind == "m":
+        return series.dt.total_seconds().astype(float)
+    if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind == "f":
+        return pd.Series(series.to_numpy(series.dtype.numpy_dtype, na_value=np.nan), series.index, name=series.name)
+    return series
 
 
 def _localize(series, name, table):

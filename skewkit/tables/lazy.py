@@ -108,22 +108,28 @@ class Lazy:
 
     def between(self, since, until) -> Lazy:
         """The rows whose time is at or after ``since`` and before ``until``; None: any that is there."""
+        return self.where(self._within(since, until))
+
+    def _within(self, since, until):
         time = self.source[self.roles.time]
         rows = time.notnull()
         for bound, keeps in ((since, lambda b: time >= b), (until, lambda b: time < b)):
             if bound is not None:
                 rows = rows & keeps(bound if time.type().timezone else self._wall(bound))
-        return self.where(rows)
+        return rows
 
     def _wall(self, moment):
         """A moment as the wall clock of a naive time column shows it; Spark's moments look naive, and are in UTC."""
         return moment.tz_convert(self.zone or "UTC").tz_localize(None)
 
-    def beside(self, kept: Lazy, whole: Lazy) -> Lazy:
-        """The rows but for those whose key is in a whole table and was not kept of it."""
-        key = self.roles.key
-        lost = whole.source.select(key).anti_join(kept.source.select(key), key)
-        return replace(self, source=self.source.anti_join(lost, key), memo={})
+    def beside(self, kept: Lazy, whole: Lazy, since, until) -> Lazy:
+        """The rows whose key was kept of a whole table, and those whose key it lacks, as far as their own time is in the span."""
+        key, inside = self.roles.key, self
+        if self.roles.time in self.columns:
+            inside = self.between(since, until)
+        stays = self.source.semi_join(kept.source.select(key), key)
+        strange = inside.source.anti_join(whole.source.select(key), key)
+        return replace(self, source=stays.union(strange), memo={})
 
     def span(self) -> tuple:
         """The first and the last time."""
@@ -193,11 +199,16 @@ class Lazy:
 
     # -- what a table is asked
 
+    def categories(self, name: str) -> tuple:
+        """None: an engine stores no codes of ours."""
+        return ()
+
     def distribution(self, name: str, age: bool = False) -> Distribution:
         """How a column is spread: exactly, or from the engine's sketch with its gap; remembered where it is sketched."""
-        if (name, age) not in self.memo and self.engine in SKETCHED:
+        sketched = self.engine in SKETCHED and self.kinds()[name] != "other"
+        if sketched and (name, age) not in self.memo:
             self._sketch(name, age)
-        found = self.memo[name, age] if self.engine in SKETCHED else self._exact(name, age)
+        found = self.memo[name, age] if sketched else self._exact(name, age)
         if not age:
             self.memo["glance", name] = Glance(
                 found.n, found.nulls, found.constant and not (found.n and found.nulls), b""
@@ -309,11 +320,10 @@ class Lazy:
             return self._counted(name) if some <= VALUES else self.at_hand.distribution(name)
         if kind in ("integer", "boolean") and n and some <= FEW:
             return self._counted(name)
-        scale = 1_000 if "time" in kind else 1
         dtype = np.int64 if kind == "integer" or "time" in kind else float
         if not n:
             return Distribution(kind, np.array([], dtype), None, 0, rows)
-        values = np.array([*at, last]).astype(dtype) * scale
+        values = np.array([*at, last]).astype(dtype)
         ends = np.r_[np.round(np.arange(1, self.points) * n / self.points).astype(np.int64), n]
         final = np.r_[values[1:] != values[:-1], True]  # of values that hold several quantiles, the last
         if first == last:  # no quantile is needed to know it

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from functools import cached_property, reduce
 from operator import or_
 
+import numpy as np
 import pandas as pd
 
 from ..records import Agreement, SkewkitError, Tolerance
+from ..statistics.atoms import LAST_DIGITS, spread
+from .columns import nulls, numbers
+from .equality import EXACT, LAST_DIGITS_OF_32_BITS, NUMBERS
 from .lazy import Lazy
 from .pairs import Pairs, same_kind
 
@@ -62,11 +66,24 @@ class LazyPairs:
         except SkewkitError:
             return None
 
-    def agreement(self, name: str, tolerance: Tolerance = Tolerance()) -> Agreement:
-        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null."""
+    def agreement(self, name: str, tolerance: Tolerance = Tolerance(), arrived: bool = False) -> Agreement:
+        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null; see `pairs.Pairs`."""
+        if arrived:
+            joined = self._joined([name])
+            there = joined.filter(joined["a0"].notnull() & joined["b0"].notnull())
+            off = there.filter(~self._same(there, 0, name, tolerance))
+            return Agreement(*(_rows(self.tables[0], rows) for rows in (there, off)), None)
         if (name, tolerance) not in self.memo:
             self.compare({name: tolerance})
         return self.memo[name, tolerance]
+
+    def alone(self, name: str, tolerance: Tolerance, others: Mapping[str, Tolerance]) -> tuple[int, int]:
+        """How many pairs differ in one column and in none of the others, and how many differ in none of the others."""
+        joined = self._joined([name, *others])
+        for i, (other, near) in enumerate(others.items(), 1):
+            joined = joined.filter(self._same(joined, i, other, near))
+        off = joined.filter(~self._same(joined, 0, name, tolerance))
+        return _rows(self.tables[0], off), _rows(self.tables[0], joined)
 
     def compare(self, tolerances: Mapping[str, Tolerance]) -> int:
         """The agreements of many features, by name, in few queries; and how many pairs differ in any."""
@@ -80,9 +97,11 @@ class LazyPairs:
                     self.memo[f, t] = Agreement(self.n, int(got[f"d{i}"][0].as_py() or 0), None)
         return _rows(self.tables[0], joined.filter(reduce(or_, differ)))
 
-    def mismatches(self, name: str, tolerance: Tolerance, columns=()) -> pd.DataFrame:
+    def mismatches(self, name: str, tolerance: Tolerance, columns=(), arrived: bool = False) -> pd.DataFrame:
         """Some of the pairs that differ, at most MISMATCHES, those of least key: ``replayed``, ``served`` and columns."""
         joined = self._joined([name, *columns])
+        if arrived:
+            joined = joined.filter(joined["a0"].notnull() & joined["b0"].notnull())
         off = joined.filter(~self._same(joined, 0, name, tolerance)).order_by(KEY).limit(MISMATCHES)
         given = {c: off[f"b{i}" if f"b{i}" in off.columns else f"a{i}"] for i, c in enumerate(columns, 1)}
         sides = {"replayed": off["a0"], "served": off["b0"]}
@@ -99,24 +118,56 @@ class LazyPairs:
         return found
 
     def _same(self, joined, i, name, tolerance):
-        """Which pairs agree: nulls only with nulls, numbers within the tolerance, integers and categories exactly."""
+        """Which pairs agree, by the rule of `equality`."""
         a, b = joined[f"a{i}"], joined[f"b{i}"]
         kinds = {t.kinds()[name] for t in self.tables}
-        numbers = kinds <= {"integer", "number", "boolean"}
-        if not numbers and len(kinds) > 1:  # text is never a number
+        if not kinds <= NUMBERS and len(kinds) > 1:  # text is never a number
             return a.isnull() & b.isnull()
-        if not numbers or kinds == {"integer"} or kinds == {"boolean"}:
+        exact = not kinds <= NUMBERS or kinds == {"boolean"} or kinds == {"integer"}
+        if exact and not (tolerance.absolute and kinds == {"integer"}):
             return a.identical_to(b)
         if tolerance.ulp:
             raise SkewkitError(f"{name}: a tolerance in ulp was asked of an engine; give absolute or relative")
         x, y = (_number(v) for v in (a, b))
-        near = (x - y).abs() <= tolerance.absolute + tolerance.relative * x.abs()
+        single = any(v.type().is_float32() for v in (a, b))
+        least = LAST_DIGITS_OF_32_BITS if single else LAST_DIGITS
+        apart, typical = (x - y).abs(), tolerance.of_spread and self._spread(name)
+        near = apart <= tolerance.absolute + tolerance.of_spread * typical + (tolerance.relative + least) * x.abs()
+        whole = (x == x.round()) & (y == y.round()) & ((x.abs() < EXACT) | self._whole(name))
+        near = whole.ifelse(apart <= tolerance.absolute if tolerance.absolute else False, near)
         finite = ~x.isinf() & ~y.isinf()
-        return ((x == y) | (finite & near)).fill_null(False) | (x.isnull() & y.isnull())
+        return (_equal(a, b, x, y) | (finite & near)).fill_null(False) | (x.isnull() & y.isnull())
+
+    def _spread(self, name):
+        """The spread of a column of the earlier table, read off its rows at hand."""
+        if ("spread", name) not in self.memo:
+            self.memo["spread", name] = spread(_values(self.tables[0], name))
+        return self.memo["spread", name]
+
+    def _whole(self, name):
+        """Whether both columns hold whole numbers alone, as far as their rows at hand tell."""
+        if ("whole", name) not in self.memo:
+            values = np.concatenate([_values(t, name) for t in self.tables])
+            self.memo["whole", name] = bool((np.rint(values) == values).all())
+        return self.memo["whole", name]
 
 
 def _rows(table, query):
     return int(table._ask(query.aggregate(rows=query.count()))["rows"][0].as_py())
+
+
+def _values(table, name):
+    column = table.at_hand.column(name)
+    return numbers(column[~nulls(column)]).astype(float)
+
+
+def _equal(a, b, x, y):
+    """Which numbers are equal as such, and not only as floats: a whole one beside a float is compared as a whole one."""
+    whole, other = (a, y) if a.type().is_integer() else (b, x)
+    if not whole.type().is_integer() or not (a.type().is_floating() or b.type().is_floating()):
+        return x == y
+    fits = (other.abs() < 2.0**63) & (other == other.round())
+    return fits & (fits.ifelse(other, 0.0).cast("int64") == whole.cast("int64"))
 
 
 def _number(value):

@@ -10,8 +10,10 @@ import pandas as pd
 from ..evidence import mask
 from ..records import Agreement, SkewkitError, Tolerance
 from ..scope import coin
-from .columns import same
+from .columns import nulls
 from .engines import Local
+from .equality import same
+from .keys import alike
 
 
 class Pairs:
@@ -26,17 +28,18 @@ class Pairs:
         key = before.roles.key
         same_kind(self.tables, key)
         keys = [t.column(key) for t in self.tables]
-        self.nulls = tuple(int(k.isna().sum()) for k in keys)
-        self.duplicates = tuple(int(k.dropna().duplicated(keep=False).sum()) for k in keys)
-        alone = [np.flatnonzero(k.notna() & ~k.duplicated(keep=False)) for k in keys]
-        index, other = (pd.Index(k.iloc[rows]) for k, rows in zip(keys, alone, strict=True))
+        found, rows = alike(*keys)
+        self.nulls = tuple(len(k) - len(f) for k, f in zip(keys, found, strict=True))
+        double = [f.duplicated(keep=False) for f in found]
+        self.duplicates = tuple(int(d.sum()) for d in double)
+        alone = [r[~d] for r, d in zip(rows, double, strict=True)]
+        index, other = (f[~d] for f, d in zip(found, double, strict=True))
         at = other.get_indexer(index)
         self.before, self.after = alone[0][at >= 0], alone[1][at[at >= 0]]
         self.n = len(self.before)
         # a key that is double on one side is a finding of its own, not a missing row as well
-        self.missing = int((~keys[0].dropna().isin(keys[1])).sum())
-        self.extra = int((~keys[1].dropna().isin(keys[0])).sum())
-        if not self.n and max(self.duplicates) and keys[0].isin(keys[1]).any():
+        self.missing, self.extra = (int((~found[i].isin(found[1 - i])).sum()) for i in (0, 1))
+        if not self.n and max(self.duplicates) and found[0].isin(found[1]).any():
             raise SkewkitError(
                 f"no key stands alone: {self.duplicates[0]} rows of {before.name} and {self.duplicates[1]} of {after.name} "
                 f"share their key {key!r} with another; give each request once"
@@ -58,23 +61,39 @@ class Pairs:
             for t, rows in zip(self.tables, (self.before, self.after), strict=True)
         )
 
-    def agreement(self, name: str, tolerance: Tolerance = Tolerance()) -> Agreement:
-        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null."""
-        if (name, tolerance) not in self.memo:
-            differ = ~same(*self.columns(name), tolerance)
-            self.memo[name, tolerance] = Agreement(self.n, int(differ.sum()), np.packbits(differ))
-        return self.memo[name, tolerance]
+    def agreement(self, name: str, tolerance: Tolerance = Tolerance(), arrived: bool = False) -> Agreement:
+        """How many pairs differ, remembered: by more than ``tolerance``, in a category, or in a null.
+
+        ``arrived``: of those alone that hold a value on both sides.
+        """
+        if (name, tolerance, arrived) not in self.memo:
+            sides = self.columns(name)
+            differ = ~same(*sides, tolerance)
+            n = self.n
+            if arrived:
+                absent = nulls(sides[0]) | nulls(sides[1])
+                differ, n = differ & ~absent, int((~absent).sum())
+            self.memo[name, tolerance, arrived] = Agreement(n, int(differ.sum()), np.packbits(differ), self.n)
+        return self.memo[name, tolerance, arrived]
+
+    def alone(self, name: str, tolerance: Tolerance, others: Mapping[str, Tolerance]) -> tuple[int, int]:
+        """How many pairs differ in one column and in none of the others, and how many differ in none of the others."""
+        equal = ~self._anywhere(others)
+        return int((self.agreement(name, tolerance).rows & equal).sum()), int(equal.sum())
 
     def compare(self, tolerances: Mapping[str, Tolerance]) -> int:
         """How many pairs differ in any of these features."""
+        return int(self._anywhere(tolerances).sum())
+
+    def _anywhere(self, tolerances):
         anywhere = np.zeros(self.n, bool)
         for name, tolerance in tolerances.items():
             anywhere |= self.agreement(name, tolerance).rows
-        return int(anywhere.sum())
+        return anywhere
 
-    def mismatches(self, name: str, tolerance: Tolerance, columns=()) -> pd.DataFrame:
+    def mismatches(self, name: str, tolerance: Tolerance, columns=(), arrived: bool = False) -> pd.DataFrame:
         """The pairs that differ: ``replayed``, ``served`` and columns, as served where both sides have them."""
-        rows = self.agreement(name, tolerance).rows
+        rows = self.agreement(name, tolerance, arrived).rows
         found = dict(zip(("replayed", "served"), (side[rows] for side in self.columns(name)), strict=True))
         for c in columns:
             side = 1 if c in self.tables[1].columns else 0
