@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
@@ -68,9 +67,9 @@ class Roles:
 class Tolerance:
     """How far two numbers may lie apart and agree; every field is 0 or more, and what any of them allows is allowed.
 
-    ``absolute`` is in the column's own unit and counts for whole numbers too. The others are for measured numbers alone:
-    ``relative`` to a value's size, ``of_spread`` to the spread of its column (`atoms.spread`; ``spread`` is that, where it
-    is known), and ``ulp`` is how many floats of the coarser width of the two columns may lie between.
+    ``absolute`` is in the column's unit, ``relative`` to a value's size (both together), and ``ulp`` is how many floats of the
+    coarser width of the two columns may lie between. ``of_spread`` is for measured numbers alone, not for whole ones: relative
+    to the spread of the column (`atoms.spread`; ``spread`` is that, where it is known), or their last digits.
     """
 
     absolute: float = 0.0
@@ -258,34 +257,6 @@ def needs(frame: pd.DataFrame, columns, who) -> tuple[str, ...]:
     if absent := [c for c in columns if c not in frame]:
         raise SkewkitError(f"{who} names {', '.join(map(repr, absent))}; the table has {', '.join(map(str, frame))}")
     return tuple(columns)
-
-
-def finite(value) -> bool:
-    """Whether a parameter is a number that a float can hold, and neither infinite nor null."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def numbers(column: pd.Series, who) -> np.ndarray:
-    """A column's values as floats, null as NaN, shape (n,); NotApplicable where that would lose something."""
-    if column.dtype.kind not in "iuf":
-        raise NotApplicable(f"{who} acts on numbers, and {column.name!r} is {column.dtype}; name another feature")
-    values = column.to_numpy(float, na_value=np.nan)
-    if column.dtype.kind in "iu" and (np.abs(values) >= 2.0**53).any():
-        raise NotApplicable(f"{column.name!r} holds whole numbers beyond 2**53, which floats cannot tell apart")
-    return values
-
-
-def like(values: np.ndarray, column: pd.Series) -> pd.Series:
-    """Floats in place of a column: whole numbers stay whole where every value is, and floats keep their width."""
-    whole = column.dtype.kind in "iu" and (np.abs(values) < 2.0**53).all() and (values % 1 == 0).all()
-    dtype = column.dtype if isinstance(column.dtype, np.dtype) else np.dtype("i8" if whole else "f8")
-    if whole and dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        dtype = dtype if ((values >= limits.min) & (values <= limits.max)).all() else np.dtype("i8")
-    elif dtype.kind != "f":
-        dtype = np.dtype("f8")
-    with np.errstate(over="ignore"):
-        return pd.Series(values.astype(dtype), index=column.index, name=column.name)
 
 
 @dataclass(frozen=True)

@@ -388,8 +388,8 @@ def test_a_file_that_was_edited_is_refused(folder):
         ("{", "not JSON"),
         ("[]", "no version and sha256"),
         ('{"a": 1}', "no version and sha256"),
-        (json.dumps({**sealed({}), "version": 2}), "version 2; this skewkit reads version 1"),
-        (json.dumps({**sealed({}), "version": 0}), "version 0; this skewkit reads version 1"),
+        (json.dumps({**sealed({}), "version": 3}), "version 3; this skewkit reads 1 and 2"),
+        (json.dumps({**sealed({}), "version": 0}), "version 0; this skewkit reads 1 and 2"),
         (None, "there is no file"),
     ],
 )

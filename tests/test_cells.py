@@ -84,11 +84,11 @@ def test_a_few_whole_numbers_are_categories():
 @pytest.mark.parametrize(
     ("values", "wanted"),
     [
-        ([1.0, 2.0, -3.0], {"0 decimals": 3, "held by 32 bits": 3}),
-        ([0.1, 0.25, 1234567.5], {"1 decimals": 2, "2 decimals": 1, "held by 32 bits": 2}),
-        ([1 / 3, 123456.78], {"7 decimals or more": 1, "2 decimals": 1, "held by 32 bits": 0}),
-        ([float(np.float32(0.1))] * 4, {"7 decimals or more": 4, "held by 32 bits": 4}),
-        ([inf, -inf, 1.5], {"infinite": 2, "1 decimals": 1, "held by 32 bits": 1}),
+        ([1.0, 2.0, -3.0], {"0 decimals": 3}),
+        ([0.1, 0.25, 1234567.5], {"1 decimals": 2, "2 decimals": 1}),
+        ([1 / 3, 123456.78], {"7 decimals or more": 1, "2 decimals": 1}),
+        ([float(np.float32(0.1))] * 4, {"7 decimals or more": 4}),
+        ([inf, -inf, 1.5], {"infinite": 2, "1 decimals": 1}),
         (["Ab", "ab", "AB", "12", "1,2", " x", "", "é"],
          {"upper case": 1, "lower case": 3, "digits only": 1, "with a comma": 1, "with a blank around": 1, "empty": 1, "beyond ASCII": 1}),
     ],

@@ -50,7 +50,9 @@ def test_a_clean_log_is_ok(big, steady):
     """Served as replayed, and replayed like training: every check is silent, on every feature."""
     assert steady.verdict == "ok" and verdicts(steady) == dict.fromkeys(NAMES, "ok")
     differ = [f for f in steady if f.statistic == "differ"]
-    assert len(differ) == len(examples.FEATURES) and all(f.value == 0 and 0 < f.high < 0.01 for f in differ)
+    assert [f.feature for f in differ] == [*examples.FEATURES, *examples.ROLES.compared] and all(
+        f.value == 0 and 0 < f.high < 0.01 for f in differ
+    )
 
 
 @pytest.mark.parametrize("skew", EXAMPLES, ids=str)
@@ -227,11 +229,16 @@ def test_too_little_data_is_inconclusive_and_not_ok():
     assert findings.verdict == "inconclusive"
 
 
-def test_a_column_that_cannot_be_compared_is_not_judged():
-    """A column of lists is no number, text or time: its kind is known and nothing is made up about its spread."""
-    frame = pd.DataFrame({"k": range(3_000), "x": [[1]] * 3_000, "y": np.arange(3_000.0)})
-    found = sk.check(sk.compare(frame, frame, frame, key="k", features=["x", "y"]))
-    assert not [f for f in found if f.feature == "x" and f.check == "distribution"]
+@pytest.mark.parametrize(
+    "thing", [lambda i: [i, 1.5], lambda i: bytes([i]), lambda i: {"a": i}], ids=["list", "bytes", "mapping"]
+)
+def test_what_has_no_order_is_compared_as_equal_or_not(thing):
+    """Lists, bytes and mappings: equal ones are ok and others a breach, with a replay and without."""
+    rows = np.arange(20_000)
+    frame, other = (pd.DataFrame({"k": rows, "x": [thing(v) for v in values]}) for values in (rows % 5, rows % 3))
+    for more in ([frame], []):
+        assert sk.check(sk.compare(frame, frame, *more, key="k", features=["x"])).verdict == "ok"
+        assert sk.check(sk.compare(frame, other, *more, key="k", features=["x"])).verdict == "breach"
 
 
 def test_clean_splits_raise_no_alarm():

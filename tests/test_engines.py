@@ -18,8 +18,8 @@ from skewkit.tables.pairs import Pairs
 
 LAW = settings(max_examples=50, deadline=None, derandomize=True)
 ROLES, DAYS = Roles(key="key", features=("x",)), ["2024-03-01T12:00", None, "2024-02-01T00:00", "2024-03-01T12:00"]
-FIRST, DAY = date(2024, 3, 1), 86_400 * 10**9
-NS = [pd.Timestamp(t).value for t in ("2024-02-01T00:00", "2024-03-01T12:00")]
+FIRST, DAY = date(2024, 3, 1), 86_400 * 10**6
+US = [pd.Timestamp(t).value // 1000 for t in ("2024-02-01T00:00", "2024-03-01T12:00")]
 # a column, its kind, and what its distribution holds: values, counts and nulls
 COLUMNS = {
     "number": ([2.5, np.nan, -np.inf, 2.5], "float64", "number", [-np.inf, 2.5], [1, 2], 1),
@@ -31,8 +31,8 @@ COLUMNS = {
     "text": (["b", None, "a", "b"], "str", "text", ["a", "b"], [1, 2], 1),
     "object_text": (["b", None, "é", "b"], "object", "text", ["b", "é"], [2, 1], 1),
     "categorical": (["b", None, "a", "b"], "category", "text", ["a", "b"], [1, 2], 1),
-    "time": (pd.to_datetime(DAYS).tz_localize("Asia/Kolkata"), None, "time", [t - 19_800 * 10**9 for t in NS], [1, 2], 1),
-    "naive_time": (pd.to_datetime(DAYS), None, "naive time", NS, [1, 2], 1),
+    "time": (pd.to_datetime(DAYS).tz_localize("Asia/Kolkata"), None, "time", [t - 19_800 * 10**6 for t in US], [1, 2], 1),
+    "naive_time": (pd.to_datetime(DAYS), None, "naive time", US, [1, 2], 1),
     "date": ([FIRST, None, date(1969, 12, 31), FIRST], "object", "naive time", [-DAY, 19_783 * DAY], [1, 2], 1),
     "nothing": ([None] * 4, "object", "text", [], [], 4),
     "nothing_numeric": ([np.nan] * 4, "float64", "number", [], [], 4),
@@ -97,13 +97,26 @@ def test_a_distribution_of_one_row():
     assert (found.values.tolist(), found.upto.tolist(), found.n, found.nulls) == (["only"], [1], 1, 0)
 
 
-@pytest.mark.parametrize("values", [[1, "a"], [[1], [2]], [{"a": 1}, None], pd.to_timedelta(["1h", "2h"])])
-def test_what_does_not_compare_is_other(values):
-    """Mixed and nested values are of another kind, and asking for their distribution says so by name."""
-    column = pd.Series(values, name="odd")
-    assert kind_of(column) == "other"
-    with pytest.raises(SkewkitError, match="'odd'"):
-        distribution_of(column)
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1, "a"], ["'a'", "1"]),
+        ([[1.0], [2, "b"], [1]], ["[1]", "[1]", "[2, 'b']"]),
+        ([{"b": 1, "a": None}, {"a": None, "b": 1}], ["{'a': None, 'b': 1}"] * 2),
+        ([b"\x00", b"\xff"], ["b'\\x00'", "b'\\xff'"]),
+    ],
+)
+def test_what_has_no_order_is_compared_as_text(values, texts):
+    """Mixed and nested values are of a kind of their own; equal ones are written alike, whatever the order of their names."""
+    column = pd.Series(values)
+    assert kind_of(column) == "other" and distribution_of(column).every.tolist() == texts
+
+
+def test_a_length_of_time_is_a_number_of_seconds(tmp_path):
+    """In a frame and in a file, a null among them."""
+    frame = pd.DataFrame({"x": pd.to_timedelta(["1h", None, "1500ms"])})
+    for table in (Local(frame), stored(frame, tmp_path)):
+        assert table.kinds() == {"x": "number"} and table.distribution("x").values.tolist() == [1.5, 3600.0]
 
 
 def test_names_and_zone_are_the_tables_own(tmp_path):

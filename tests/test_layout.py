@@ -26,6 +26,7 @@ PACKAGE = ROOT / "skewkit"
 # Who may import whom, of our own folders and of the modules beside them. CONTRIBUTING.md shows the same table.
 MAY = {
     "records": "",
+    "arrays": "records",
     "scope": "records",
     "timeline": "records",
     "memory": "",
@@ -45,9 +46,9 @@ MAY = {
     "tables": "evidence names records scope statistics timeline",
     "costs": "records statistics tables",
     "results": "evidence policy policy_file records scope statistics tables",
-    "contracts": "durable names records statistics tables timeline",
+    "contracts": "arrays durable names records statistics tables timeline",
     "proposals": "records tables timeline",
-    "skews": "proposals records scope timeline",
+    "skews": "arrays proposals records scope timeline",
     "origin": "",
     "features": "durable memory origin records scope timeline",
     "checks": "evidence origin records statistics tables threads",

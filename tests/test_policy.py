@@ -130,10 +130,10 @@ def test_a_policy_that_would_do_nothing_is_refused(tmp_path, text):
 
 
 def test_the_error_level_is_shared_by_all_that_can_alarm():
-    """Bonferroni by hand: alpha over a year's looks, so many statistics a feature and change, and eight a case."""
+    """Bonferroni by hand: alpha over a year's looks, so many statistics a feature and change, eight a case, and what stands beside."""
     training, policy = examples.table(500), sk.read_policy()
     assert policy.level(case(training, training, training)) == pytest.approx(
-        policy.alpha / (policy.looks * (TESTS * len(examples.FEATURES) * 2 + KEYS))
+        policy.alpha / (policy.looks * (TESTS * len(examples.FEATURES) * 2 + KEYS + len(examples.ROLES.compared) + 1))
     )
 
 
@@ -300,7 +300,7 @@ def test_a_feature_has_its_own_tolerance_and_the_others_keep_theirs(off, policy)
     shares = [of(sk.check(off, policy(text)), "x").value for text in ("", "features: {x: {absolute: 1.0001}}")]
     assert shares == [0.1, 0.0]
     read = policy("features: {x: {ulp: 4}, y: {limits: {parity.differ: {tolerated: 0.5, material: 0.6}}}}")
-    default = Tolerance(read.tolerance, read.tolerance)
+    default = Tolerance(of_spread=read.tolerance)
     assert read.near("x") == Tolerance(0, 0, 4) and read.near("y") == read.near("z") == default
 
 

@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from ..arrays import finite
 from ..durable import write
 from ..names import expand
-from ..records import SkewkitError, finite, frozen, thawed
+from ..records import SkewkitError, frozen, thawed
 from ..tables.columns import KINDS
 from ..tables.engines import Local
 from .column_rules import ColumnRule, Outcome, outcomes, schema

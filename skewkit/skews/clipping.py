@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..arrays import finite, like, numbers
 from ..proposals.clues import commonest, floats
-from ..records import Skew, SkewkitError, finite, like, numbers
+from ..records import Skew, SkewkitError
 
 HOWS = ("clip", "null")
 TAILS = (0.01, 0.99)

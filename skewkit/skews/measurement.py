@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..arrays import finite, like, numbers
 from ..proposals.chances import gaussian_bits, noise
 from ..proposals.clues import FACTORS, affine, price
-from ..records import Skew, SkewkitError, finite, like, needs, numbers
+from ..records import Skew, SkewkitError, needs
 from ..scope import coin
 
 LEAST = 0.003  # of the rows, that a limit must have struck to be seen where none is paired

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..arrays import finite, like, numbers
 from ..proposals.clues import commonest, floats
 from ..proposals.single_values import grown, shrunk
-from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
+from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..timeline import NEVER, Timeline, nanoseconds
 
 FILLS = ("mean", "median", "zero", "null", "forward")

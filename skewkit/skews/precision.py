@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..arrays import like, numbers
 from ..proposals.clues import decimals
-from ..records import Skew, SkewkitError, like, numbers
+from ..records import Skew, SkewkitError
 
 FLOATS = ("float32", "float16", "bfloat16")
 INTEGERS = {"int8": 8, "int16": 16, "int32": 32}

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..arrays import finite, like, numbers
 from ..proposals.clues import LENGTHS
-from ..records import NotApplicable, Skew, SkewkitError, finite, like, needs, numbers
+from ..records import NotApplicable, Skew, SkewkitError, needs
 from ..timeline import duration
 
 HOWS = ("odds", "complement")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ..arrays import finite, like, numbers
 from ..proposals.clues import FACTORS, affine, price
-from ..records import NotApplicable, Skew, SkewkitError, finite, like, numbers
+from ..records import NotApplicable, Skew, SkewkitError
 
 UNITS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "seconds_to_minutes": lambda x: x / 60,

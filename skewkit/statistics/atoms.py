@@ -49,10 +49,14 @@ def one_value(
 
     ``allowed`` is in the column's unit, ``relative`` to a value's size. Rare values stay: each is too few rows to matter.
     """
-    if "number" not in (a.kind, b.kind) or not {a.kind, b.kind} <= {"number", "integer", "boolean"}:
+    if (
+        not allowed + relative
+        or "number" not in (a.kind, b.kind)
+        or not {a.kind, b.kind} <= {"number", "integer", "boolean"}
+    ):
         return a, b
     atoms, reach = np.empty(0), np.empty(0)
-    for d in (a, b):
+    for d in (d for d in (a, b) if d.n):
         found = _nearly_often(d, allowed, relative)
         if len(atoms):
             at = np.minimum(np.searchsorted(atoms, found), len(atoms) - 1)
@@ -69,25 +73,21 @@ def one_value(
 
 
 def _nearly_often(d, allowed, relative):
-    """The values near which at least a FREQUENT share of the rows lies, ascending, none within reach of another."""
+    """The values near which at least a FREQUENT share of the rows lies, ascending, none within reach of the one before."""
     fewest = max(int(np.ceil(FREQUENT * d.n)), 2)
-    step = max(fewest // 2, 1)  # so many rows in a row hold two neighbours of any that stand half as far apart
-    some = d.at(np.arange(0, d.n, step)).astype(float) if d.n else np.empty(0)
+    step = fewest // 2  # so many rows in a row hold two neighbours of any that stand half as far apart
+    some = d.at(np.arange(0, d.n, step)).astype(float)
     some = some[np.isfinite(some)]
     reach = allowed + (LAST_DIGITS + relative) * np.abs(some)
-    near = some[np.r_[False, np.diff(some) <= reach[1:]]]
-    if not len(near):
-        return near
-    reach = allowed + (LAST_DIGITS + relative) * np.abs(near)
-    rows = d.below(near + reach) - d.below(near - reach, "left")
-    own = d.below(near) - d.below(near, "left")
-    kept: list[float] = []
-    for i in np.lexsort((near, -own)):  # the value that most rows hold stands for those around it
-        if rows[i] >= fewest and all(abs(near[i] - k) > reach[i] for k in kept):
-            kept.append(near[i])
-        if len(kept) == 2 * MOST:
-            break
-    return np.sort(np.array(kept))
+    some = np.unique(some[np.flatnonzero(np.diff(some) <= reach[1:]) + 1])
+    reach = allowed + (LAST_DIGITS + relative) * np.abs(some)
+    some = some[d.below(some + reach) - d.below(some - reach, "left") >= fewest]
+    if len(some) < 2:
+        return some
+    group = np.cumsum(np.r_[False, np.diff(some) > allowed + (LAST_DIGITS + relative) * np.abs(some[1:])])
+    own = d.below(some) - d.below(some, "left")
+    first = np.lexsort((some, -own, group))  # the value that most rows hold stands for those around it
+    return some[np.sort(first[np.unique(group[first], return_index=True)[1]])]
 
 
 def _moved(d, atoms, low, high):

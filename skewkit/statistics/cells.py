@@ -47,13 +47,11 @@ class Cells:
         return found
 
     def _is(self, atoms, values):
-        if self.kind == "text":
+        if not self.allowed:
             return atoms == values
         with np.errstate(invalid="ignore", over="ignore"):
-            near = (
-                np.abs(values - atoms) <= self.allowed + LAST_DIGITS * np.abs(atoms) if self.kind == "number" else False
-            )
-            return (atoms == values) | near
+            near = np.abs(values - atoms) <= self.allowed + LAST_DIGITS * np.abs(atoms)
+        return (atoms == values) | near & np.isfinite(atoms)
 
     def counts(self, d: Distribution) -> np.ndarray:
         """The rows of each cell, shape (cells,)."""

@@ -36,11 +36,11 @@ def nulls(series: pd.Series) -> np.ndarray:
     """Which rows hold no value, shape (n,), bool: null of any kind, NaN in every type of float included."""
     absent = series.isna().to_numpy(bool)
     if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind == "f":  # it tells a NaN from a null
-        absent |= np.isnan(series.to_numpy(float, na_value=np.nan))
+        return np.isnan(series.to_numpy(float, na_value=np.nan))
     return absent
 
 
-def numbers(series: pd.Series) -> np.ndarray:
+def as_numbers(series: pd.Series) -> np.ndarray:
     """Numbers without nulls as they are, shape (n,): whole ones of up to 64 bits as integers, larger ones and decimals as
     Python's own, all others as floats."""
     if series.dtype.kind in "iu":
@@ -90,22 +90,22 @@ def plain(series: pd.Series) -> tuple[str, np.ndarray, np.ndarray]:
     if kind == "text":
         return kind, values.astype(object).map(str).to_numpy(object), present
     if kind == "other":
-        return "text", values.astype(object).map(written).to_numpy(object), present
+        return "text", values.astype(object).map(as_text).to_numpy(object), present
     if "time" in kind:
         return kind, microseconds(values), present
     if kind != "integer":
         return kind, values.to_numpy(float), present
-    whole = numbers(values)
+    whole = as_numbers(values)
     return (kind, whole, present) if whole.dtype.kind in "iu" else ("number", whole.astype(float), present)
 
 
-def written(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value that is no number, text or time, as a text that is the same for equal values: lists, bytes, mappings."""
     value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(written, value))}]"
+        return f"[{', '.join(map(as_text, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(sorted(f'{written(k)}: {written(v)}' for k, v in value.items()))}}}"
+        return f"{{{', '.join(sorted(f'{as_text(k)}: {as_text(v)}' for k, v in value.items()))}}}"
     if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
         return f"{value:.9g}" if isinstance(value, float) and not value.is_integer() else str(int(value))
     return repr(value)

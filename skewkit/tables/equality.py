@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isclose
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pandas as pd
 from ..records import Tolerance
 from ..statistics.atoms import LAST_DIGITS, spread
 from ..timeline import since_1970
-from .columns import kind_of, nulls, numbers
+from .columns import as_numbers, kind_of, nulls
 
 NUMBERS = {"integer", "number", "boolean"}
 EXACT = 2.0**53  # from here on every float is whole
@@ -43,31 +44,35 @@ def settled(tolerance: Tolerance, column: pd.Series) -> Tolerance:
     """The tolerance with the spread of a column, so that some of its rows can be compared as all of them would be."""
     if not tolerance.of_spread or kind_of(column) not in NUMBERS:
         return tolerance
-    return replace(tolerance, spread=spread(_floats(numbers(column[~nulls(column)]))))
+    return replace(tolerance, spread=spread(_floats(as_numbers(column[~nulls(column)]))))
 
 
 def _numbers_agree(x, y, tolerance):
-    """Whole numbers agree exactly, or within what is tolerated absolutely; others within the tolerance, or their last digits."""
-    p, q = numbers(x), numbers(y)
+    """Equal; or unless both columns are of whole numbers, within what was given, a share of the spread, or their last digits."""
+    p, q = as_numbers(x), as_numbers(y)
     agree = _exactly(p, q)
-    if agree.all():
+    if agree.all() or {kind_of(x), kind_of(y)} == {"integer"}:
         return agree
     p, q = _floats(p), _floats(q)
     with np.errstate(invalid="ignore", over="ignore"):
-        whole = (np.rint(p) == p) & (np.rint(q) == q)
-        if not whole.all():  # of a column with fractions, large values are whole only for want of digits
-            whole &= np.abs(p) < EXACT
         size, apart = np.abs(p), np.abs(p - q)
         single = any(np.dtype("f4") == getattr(c.dtype, "numpy_dtype", c.dtype) for c in (x, y))
-        least = LAST_DIGITS_OF_32_BITS if single else LAST_DIGITS
-        known = tolerance.spread
-        typical = 0.0 if not tolerance.of_spread else spread(p) if known is None else known
-        near = apart <= tolerance.absolute + tolerance.of_spread * typical + (tolerance.relative + least) * size
+        given = tolerance.absolute or tolerance.relative  # as floats, large whole numbers may be equal that are not
+        near = apart <= tolerance.absolute + tolerance.relative * size if given else np.zeros(len(p), bool)
         if tolerance.ulp:
             width = np.float32 if single else np.float64
             near |= np.abs(_place(p, width) - _place(q, width)) <= tolerance.ulp  # a wrap is far beyond any ulp
-        near = np.where(whole, apart <= tolerance.absolute, near) if tolerance.absolute else near & ~whole
+        if tolerance.of_spread:
+            typical = spread(p) if tolerance.spread is None else tolerance.spread
+            least = LAST_DIGITS_OF_32_BITS if single else LAST_DIGITS
+            near |= ~_whole(p, q) & (apart <= tolerance.of_spread * typical + least * size)
         return agree | np.isfinite(p) & np.isfinite(q) & near
+
+
+def _whole(p, q):
+    """Which pairs are whole numbers: in a column with fractions, large ones may be so only for want of digits."""
+    whole = (np.rint(p) == p) & (np.rint(q) == q)
+    return whole if whole.all() else whole & (np.abs(p) < EXACT)
 
 
 def _exactly(p, q):
@@ -100,6 +105,7 @@ def _things_agree(a, b):
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
         return len(a) == len(b) and all(map(_things_agree, a, b))
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return a == b or (a != a and b != b) or bool(same(pd.Series([a]), pd.Series([b]))[0])
+        measured = any(isinstance(v, float) and not v.is_integer() for v in (a, b))
+        return a == b or (a != a and b != b) or (measured and isclose(a, b, rel_tol=LAST_DIGITS))
     alike = type(a) is type(b) and a == b
     return bool(alike) or (a is None and b is None)

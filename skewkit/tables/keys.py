@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .columns import kind_of, nulls, numbers
+from .columns import as_numbers, kind_of, nulls
 from .equality import EXACT
 
 
@@ -29,7 +29,7 @@ def _present(column):
     present = ~nulls(column)
     values = column if present.all() else column[present]
     if kind_of(column) in ("integer", "number"):
-        found = numbers(values)
+        found = as_numbers(values)
         if found.dtype.kind == "f" and (np.rint(found) == found).all() and (np.abs(found) < EXACT).all():
             found = found.astype("int64")
         return pd.Index(found), np.flatnonzero(present)

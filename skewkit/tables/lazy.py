@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.dataset as ds
 
 from ..names import first_line
@@ -21,6 +20,7 @@ from ..records import Roles, SkewkitError
 from ..statistics.distributions import Distribution, Glance
 from .columns import Names
 from .engines import Local
+from .spark import micros, naive_columns, with_zones
 
 ROWS = 200_000  # about so many are pulled, by a hash of their key, for what is asked of rows
 CELLS = 50_000_000  # and at most so many values
@@ -74,7 +74,7 @@ class Lazy:
 
     @cached_property
     def _kinds(self):
-        naive = _naive_in_spark(self.source) if self.engine == "pyspark" else None
+        naive = naive_columns(self.source) if self.engine == "pyspark" else None
         if naive and self.zone and self.roles.time in naive:
             raise SkewkitError(
                 f"{self.name}: time_zone={self.zone!r} was given for {self.roles.time!r}, which Spark holds without a zone; write "
@@ -152,7 +152,7 @@ class Lazy:
             rows = rows.order_by(key) if key in columns else rows
         found = self._ask(rows.select(*columns))
         if self.engine == "pyspark":
-            found = _with_zones(found, self)
+            found = with_zones(found, self)
         return Local(ds.dataset(found), self.roles, self.name, self.uri, zone=self.zone)
 
     def _sampled(self, share, by):
@@ -305,8 +305,8 @@ class Lazy:
         """A column as a Distribution holds its values: numbers, or microseconds since 1970, or seconds of age."""
         value, kind = self.source[name], self.kinds()[name]
         if "time" in kind:
-            moment = _micros(value)
-            return (_micros(self.source[self.roles.time]) - moment) / 1e6 if age else moment
+            moment = micros(value)
+            return (micros(self.source[self.roles.time]) - moment) / 1e6 if age else moment
         if kind == "boolean":
             return value.cast("int64")
         if value.type().is_floating():
@@ -335,30 +335,3 @@ def _hashed(table, columns):
     """A number from 0 to WHOLE - 1 for each row, of all that it holds."""
     mixed = sum(table[c].hash().fill_null(0) % WHOLE * (2 * i + 1) for i, c in enumerate(columns))
     return mixed.cast("string").hash().abs() % WHOLE
-
-
-def _naive_in_spark(source):
-    """The columns whose times have no zone; Ibis gives them the type of those that are moments."""
-    import ibis
-    from pyspark.sql import types
-
-    session = source.get_backend()._session  # the active one is another thread's
-    columns = session.sql(str(ibis.to_sql(source, dialect="pyspark"))).schema
-    return {c.name for c in columns if isinstance(c.dataType, types.TimestampNTZType)}
-
-
-def _micros(time):
-    """Microseconds since 1970, in Spark."""
-    import ibis
-
-    @ibis.udf.scalar.builtin(name="unix_micros", signature=(("timestamp('UTC')",), "int64"))
-    def micros(time): ...
-
-    return micros(time.cast("timestamp('UTC')"))
-
-
-def _with_zones(found, table):
-    """What was read from Spark, with its moments in UTC as such."""
-    kinds = table.kinds()
-    types = [pa.timestamp("us", "UTC") if kinds[f.name] == "time" else f.type for f in found.schema]
-    return found.cast(pa.schema(list(zip(found.schema.names, types, strict=True))))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..records import Agreement, SkewkitError, Tolerance
 from ..statistics.atoms import LAST_DIGITS, spread
-from .columns import nulls, numbers
+from .columns import as_numbers, nulls
 from .equality import EXACT, LAST_DIGITS_OF_32_BITS, NUMBERS
 from .lazy import Lazy
 from .pairs import Pairs, same_kind
@@ -123,18 +123,20 @@ class LazyPairs:
         kinds = {t.kinds()[name] for t in self.tables}
         if not kinds <= NUMBERS and len(kinds) > 1:  # text is never a number
             return a.isnull() & b.isnull()
-        exact = not kinds <= NUMBERS or kinds == {"boolean"} or kinds == {"integer"}
-        if exact and not (tolerance.absolute and kinds == {"integer"}):
+        given = tolerance.absolute or tolerance.relative
+        if not kinds <= NUMBERS or kinds in ({"boolean"}, {"integer"}):
             return a.identical_to(b)
         if tolerance.ulp:
             raise SkewkitError(f"{name}: a tolerance in ulp was asked of an engine; give absolute or relative")
         x, y = (_number(v) for v in (a, b))
-        single = any(v.type().is_float32() for v in (a, b))
-        least = LAST_DIGITS_OF_32_BITS if single else LAST_DIGITS
-        apart, typical = (x - y).abs(), tolerance.of_spread and self._spread(name)
-        near = apart <= tolerance.absolute + tolerance.of_spread * typical + (tolerance.relative + least) * x.abs()
-        whole = (x == x.round()) & (y == y.round()) & ((x.abs() < EXACT) | self._whole(name))
-        near = whole.ifelse(apart <= tolerance.absolute if tolerance.absolute else False, near)
+        apart, near = (x - y).abs(), x != x
+        if given:
+            near = apart <= tolerance.absolute + tolerance.relative * x.abs()
+        if tolerance.of_spread:
+            single = any(v.type().is_float32() for v in (a, b))
+            least = (LAST_DIGITS_OF_32_BITS if single else LAST_DIGITS) * x.abs()
+            whole = (x % 1 == 0) & (y % 1 == 0) & ((x.abs() < EXACT) | self._whole(name))
+            near = near | ~whole & (apart <= tolerance.of_spread * self._spread(name) + least)
         finite = ~x.isinf() & ~y.isinf()
         return (_equal(a, b, x, y) | (finite & near)).fill_null(False) | (x.isnull() & y.isnull())
 
@@ -158,7 +160,7 @@ def _rows(table, query):
 
 def _values(table, name):
     column = table.at_hand.column(name)
-    return numbers(column[~nulls(column)]).astype(float)
+    return as_numbers(column[~nulls(column)]).astype(float)
 
 
 def _equal(a, b, x, y):
@@ -166,7 +168,7 @@ def _equal(a, b, x, y):
     whole, other = (a, y) if a.type().is_integer() else (b, x)
     if not whole.type().is_integer() or not (a.type().is_floating() or b.type().is_floating()):
         return x == y
-    fits = (other.abs() < 2.0**63) & (other == other.round())
+    fits = (other.abs() < 2.0**63) & (other % 1 == 0)
     return fits & (fits.ifelse(other, 0.0).cast("int64") == whole.cast("int64"))
 
 
