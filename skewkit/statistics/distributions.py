@@ -93,7 +93,9 @@ class Distribution:
 
 def held(values: np.ndarray, by: np.ndarray) -> np.ndarray:
     """Which of some distinct values are among others, shape of ``values``, bool; numpy compares each text with each."""
-    return pd.Index(values).isin(by) if values.dtype == object else np.isin(values, by)
+    if object not in (values.dtype, by.dtype):
+        return np.isin(values, by)
+    return pd.Index(values, dtype=object).isin(pd.Index(by, dtype=object))
 
 
 @dataclass(frozen=True)
