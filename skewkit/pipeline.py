@@ -9,6 +9,7 @@ from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .checks.wobble import wobble
 from .costs import DRAWS, cost
 from .diagnosis.diagnosis import diagnose
+from .diagnosis.leaky_training import with_past
 from .diagnosis.split import split
 from .load import baseline_file
 from .policy import Policy
@@ -35,7 +36,7 @@ def check(case: Case, policy: Policy | None = None, checks: tuple[Check, ...] = 
     Within each value of its segments as well, where the policy asks for that.
     """
     policy = policy or read_policy()
-    return _check(_parts(case, policy), policy, checks)
+    return _check(_parts(with_past(case), policy), policy, checks)
 
 
 def _check(parts, policy, checks):
@@ -102,7 +103,7 @@ def examine(
     ``evidence`` is the case that the cause is looked for in, when it is not this one: a drill's goes through files first.
     With ``diagnosed`` False none is looked for; ``checks`` are those that are run.
     """
-    policy = policy or read_policy()
+    policy, case = policy or read_policy(), with_past(case)
     parts = _parts(case, policy)
     findings = _check(parts, policy, checks)
     try:

@@ -636,6 +636,44 @@ def test_training_that_knows_the_future_is_at_fault():
     assert with_events(made(), made()).fits == []
 
 
+@pytest.mark.parametrize("ahead", [DAY, 6 * HOUR], ids=str)
+def test_training_alone_that_knows_the_future_is_told_by_the_events(ahead):
+    """Served and recomputed agree, and training looked ahead: a breach, named with its horizon; clean training is silent."""
+    given = {"table": readings(), "entity": "meter", "happened": "happened", "known": "known"}
+
+    def checked(training):
+        roles = {"key": "request", "entity": "meter", "time": "time", "features": TIMED, "events": {"readings": given}}
+        case = sk.compare(training, made(), made(), **roles)
+        return sk.check(case), sk.diagnose(case)
+
+    found, causes = checked(made(ahead=ahead))
+    assert {f.feature for f in found if f.change == "training" and str(f.verdict) == "breach" and f.feature} == set(
+        TIMED
+    )
+    fit = only(causes)
+    assert (fit.skew, fit.side, set(fit.features)) == ("leakage", "training", set(TIMED))
+    assert pd.Timedelta(fit.kind.horizon) == ahead
+    found, causes = checked(made())
+    assert not [f for f in found if f.change == "training"] and causes.fits == []
+
+
+def test_events_that_begin_too_late_are_no_leak():
+    """Training's older requests reach back before the first event: their features differ from the recomputation, and nothing leaks."""
+    late = readings()[readings()["happened"] > readings()["happened"].min() + 20 * DAY]
+    given = {"table": late, "entity": "meter", "happened": "happened", "known": "known"}
+    recent = made()
+    recent = recent[recent["time"] > recent["time"].min() + 25 * DAY]
+    roles = {
+        "key": "request",
+        "entity": "meter",
+        "time": "time",
+        "features": ["count_28D"],
+        "events": {"readings": given},
+    }
+    found = sk.check(sk.compare(made(), recent, recent, **roles))
+    assert not [f for f in found if f.change == "training"]
+
+
 # -- through files
 
 

@@ -5,6 +5,7 @@ ABSENT say what a check could not measure for want of something given.
 
 from . import contract as _contract
 from . import parity as _parity
+from . import schema as _schema
 from .distribution import distribution
 from .freshness import absent as freshness_absent
 from .freshness import freshness
@@ -16,4 +17,4 @@ from .parity import parity
 from .schema import schema
 
 CHECKS = (lineage, schema, freshness, distribution, parity, leakage)
-ABSENT = (lineage_absent, _contract.absent, freshness_absent, _parity.absent, leakage_absent)
+ABSENT = (lineage_absent, _schema.absent, _contract.absent, freshness_absent, _parity.absent, leakage_absent)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Case, Finding
+from ..records import Case, Finding, NotRun
 from ..statistics.bounds import share_bounds
 from ..statistics.distributions import held
 from .contract import contract
+
+UNIQUE = 100  # rows, at least, that each hold another value, for a column to look like a key
 
 
 def schema(case: Case, policy):
@@ -45,6 +47,35 @@ def schema(case: Case, policy):
         order = [[c for c in t.columns if c in case.roles.features and c in was and c in now] for t in (before, after)]
         yield _fact(change, None, "reordered", order[0] != order[1], n)
     yield from contract(case.at_hand, policy)
+
+
+def absent(case: Case):
+    """What stands in another place, where nobody judges it; and columns that look like a key or a time, and have no part."""
+    for before, after in case.changes.values():
+        one, other = (
+            [c for c in t.columns if c in case.roles.features and c in o.columns]
+            for t, o in ((before, after), (after, before))
+        )
+        if one != other:
+            why = f"the columns of {after.name} stand in another order than those of {before.name}; no model that reads by name minds"
+            yield NotRun("schema.reordered", why, "a limit for schema.reordered in the policy, if yours reads by place")
+            break
+    for part, looks in (("key", _looks_like_a_key), ("time", _looks_like_a_time)):
+        if getattr(case.roles, part) is None and (found := [f for f in case.roles.features if looks(case, f)]):
+            why = f"{', '.join(found[:5])}: looks like a {part}, and was compared as a feature"
+            yield NotRun(part, why, f"{part}: {found[0]}; or features without it")
+
+
+def _looks_like_a_key(case, feature):
+    """Whether each row of every table holds a value of its own: a whole number or a text."""
+    tables = case.at_hand.tables.values()
+    if any(len(t) < UNIQUE or t.kinds().get(feature) not in ("integer", "text") for t in tables):
+        return False
+    return all(t.glance(feature).n == len(t) and t.column(feature).is_unique for t in tables)
+
+
+def _looks_like_a_time(case, feature):
+    return all("time" in t.kinds().get(feature, "") for t in case.tables.values())
 
 
 def _retyped(before, after, feature):

@@ -14,10 +14,11 @@ from ..proposals.clues import NEAR, agree
 from ..records import Case, Finding, NotRun, SkewkitError, Tolerance
 from ..results.causes import Diagnosis, Fit
 from ..scope import Scope
-from . import beside, own_clock, reshaped, unpaired
+from . import beside, leaky_training, own_clock, reshaped, unpaired
 from .facts import picture, rows, seen
 from .groups import groups, in_other_order, siblings
 from .inference import infer
+from .leaky_training import with_past
 from .search import COVERS, FEWEST, Named, name
 from .specimens import Specimens, specimens
 from .veil import slice_of, veiled
@@ -38,13 +39,13 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
         raise SkewkitError(
             f"diagnose was given a {type(case).__name__}; it takes a case: sk.compare(training, served, replayed)"
         )
-    case, policy = case.at_hand, policy or read_policy()
+    case, policy = with_past(case).at_hand, policy or read_policy()
     if case.pairs is None:
         return _alone(case, policy, seed)
     shape = list(reshaped.columns(case))
     off = tuple(f for f in _off(case, policy) if not any(f in fit.features for fit in shape))
     slight = tuple(f for f in _slight(case) if f not in off and not any(f in fit.features for fit in shape))
-    fits = [*shape, *beside.columns(case, policy)]
+    fits = [*shape, *beside.columns(case, policy), *leaky_training.fits(case)]
     if slight:
         there = specimens(case, slight, policy, seed)
         found = [

@@ -124,6 +124,23 @@ def infer(
     return Inferred(raw, time, definitions, share, ties, tuple(theirs), horizons, lines)
 
 
+def looks_ahead(replay: Inferred, rows: pd.DataFrame) -> dict[str, tuple[str, np.ndarray]]:
+    """The columns of other requests that know the future: how far, and what their definitions give, shape (rows,).
+
+    ``rows`` hold the columns and all that the definitions of ``replay`` read. A column is only one of these where a
+    horizon reproduces nearly all of the values that its definition does not: events that do not reach back far enough
+    also leave values that differ, and those are no leak.
+    """
+    found, rows = {}, rows.reset_index(drop=True)
+    for target in _targets(rows, [f for f in replay.definitions if f in rows]):
+        right = replay.definitions[target.name]
+        made = evaluate({"f": right}, replay.raw, rows, replay.time, replay.lines)["f"].to_numpy(float)
+        off = ~target.near(made)
+        if horizon := _horizon(right, target, off, replay.raw, rows, replay.time, replay.lines):
+            found[target.name] = horizon, made
+    return found
+
+
 def _shared(events, requests) -> tuple[str, ...]:
     """The columns that say whose an event or a request is, and none: all events as one series."""
     own = [
