@@ -92,7 +92,9 @@ def _offline(case, policy, seed, draws):
     if not len(frame) or frame[r.label].nunique() < 2:
         return
     labels, classes = _labels(frame[r.label], case)
-    side = Scored(_array(frame[r.prediction], case, classes), labels, clusters(frame, r))
+    side = _finite_ones(Scored(_array(frame[r.prediction], case, classes), labels, clusters(frame, r)))[1][0]
+    if not len(side):
+        return
     for metric, (value, drawn) in (
         Measured(side, side, side.draws(draws, seed), _reading(case, policy, side)).metrics(case.task).items()
     ):
@@ -125,12 +127,18 @@ def _sides(case, seed):
     if case.task == "multiclass" and classes is None:
         classes = _classes(scores[0])
     sides = [Scored(_array(s, case, classes), labels, clusters(frame, r), price) for s in scores]
-    if case.model is None and any(np.isnan(s.scores).any() for s in sides):
-        known = ~np.any([np.isnan(s.scores.reshape(len(s), -1)).any(1) for s in sides], axis=0)
-        frame, sides = frame[known], [s.where(known) for s in sides]
+    if case.model is None:
+        known, sides = _finite_ones(*sides)
+        frame = frame[known]
     if not len(frame):
         raise NotApplicable("no paired request has a score on both sides")
     return frame, *sides
+
+
+def _finite_ones(*sides):
+    """The rows that have a score on every side, shape (n,), and those of each side: an infinite score is none."""
+    known = np.all([np.isfinite(s.scores.reshape(len(s), -1)).all(1) for s in sides], axis=0)
+    return known, sides if known.all() else [s.where(known) for s in sides]
 
 
 def _modelled(case, rows, features):

@@ -57,6 +57,9 @@ TELLS = {
     "undelivered": "{value:.2%} of the requests chosen for the log are not in it",
     "unjoinable": "{value:.2%} of the log's rows have no key to join their label by",
     "strange": "{value:.2%} of the log's rows are of no request",
+    "uncompared": "cannot be compared in {value:.2%} of requests",
+    "mismatched": "is another in the two logs in {value:.2%} of requests",
+    "impossible": "holds what cannot be in {value:.2%} of requests",
     "moved": "predictions are apart in {value:.2%} of requests",
     "flips": "decisions flip in {value:.2%} of requests",
     "decided": "the share of decisions for yes differs by {value:.2%} of requests",
@@ -67,6 +70,7 @@ TELLS = {
     "latency_p50": "the median request takes {value:.0%} longer",
     "latency_p95": "the slowest request of 20 takes {value:.0%} longer",
     "latency_p99": "the slowest request of 100 takes {value:.0%} longer",
+    "latency_nulls": "how long a request took is missing in another share of requests (by {value:.2%})",
     "default_share": "holds its default in another share of requests (by {value:.2%})",
     "canary_share": "the canary's share of the traffic is {value:.2%} outside 1% to 5%",
     "sample_ratio": "the canary's share of the traffic is {value:.2%} off the one that was meant",
@@ -95,7 +99,7 @@ FIRES = {
 def tell(f: Finding) -> str:
     """One finding in words."""
     where = f" where {f.segment.replace('=', ' is ')}" if f.segment else ""
-    if f.verdict == Verdict.inconclusive:
+    if f.verdict == Verdict.inconclusive and f.statistic != "uncompared":
         enough = f"; about {f.needs:,} on each side would settle it" if f.needs else ""
         counted = f" (counting as {f.effective:,}, for those of one entity are alike)" if f.effective else ""
         about = f"{f.feature or f.statistic}{where}"
