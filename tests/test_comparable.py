@@ -262,7 +262,11 @@ def test_what_failed_is_read_as_the_log_says_it(what):
     """By hand, in whatever type the column is."""
     values, rule = SAID[what]
     read = failure(rule, ["e"])
-    for column in (pd.Series(values), pd.Series(values, dtype=object), pd.Series(values).convert_dtypes(dtype_backend="pyarrow")):
+    for column in (
+        pd.Series(values),
+        pd.Series(values, dtype=object),
+        pd.Series(values).convert_dtypes(dtype_backend="pyarrow"),
+    ):
         assert read.of(column, "log").tolist() == [False, True] * 3 + [False]
 
 

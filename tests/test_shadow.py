@@ -61,8 +61,12 @@ def test_identical_models_are_promoted(log):
     same = decided(log, log)
     assert same.decision == "promote" and same.verdict == "ok" and same.since is None
     assert same.sentence.startswith("Promote: in 12,000 requests")
-    assert all(f.value == 0 for f in same.findings if f.check == "shadow" and f.statistic not in ("spearman", "uncompared"))
-    assert of(same, "uncompared", "score").value == log["failed"].mean()  # failed on both sides, these were not compared
+    assert all(
+        f.value == 0 for f in same.findings if f.check == "shadow" and f.statistic not in ("spearman", "uncompared")
+    )
+    assert (
+        of(same, "uncompared", "score").value == log["failed"].mean()
+    )  # failed on both sides, these were not compared
     assert of(same, "spearman").value == pytest.approx(1) and all(c.delta == 0 for c in same.impact)
 
 

@@ -62,6 +62,7 @@ FORMULAS = {
     "parity.inputs_short": "the policy's profiles, less the inputs that both paths were sent; 0 where they are enough",
     "parity.other_candidate": "1 if the parity run was not of the candidate",
     "parity.differ": "rows that differ / rows compared, by key",
+    "parity.one_path": "1 if one of the two paths alone returns the column",
     "parity.missing_keys": "keys that the later table does not have / rows of the first",
     "parity.extra_keys": "keys that the first table does not have / rows of the later",
     "parity.duplicate_keys": "rows that share their key with another / rows",

@@ -44,6 +44,7 @@ TELLS = {
     "null_share": "has another share of nulls (by {value:.2%})",
     "unseen": "holds categories never seen before in {value:.2%} of rows",
     "differ": "differs in {value:.2%} of rows",
+    "one_path": "is returned by one path alone",
     "missing_keys": "{value:.2%} of the replayed requests were never logged",
     "extra_keys": "{value:.2%} of the logged requests have no replay",
     "duplicate_keys": "{value:.2%} of rows share their key with another",
