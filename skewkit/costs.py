@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .records import Case, Cost, NotApplicable, NotRun, SkewkitError
-from .statistics.metrics import Measured, Reading, Scored, interval
+from .statistics.metrics import Measured, Reading, Scored, interval, stem, thresholds
 from .tables.segments import frequent
 
 DRAWS = 200
@@ -98,7 +98,7 @@ def _offline(case, policy, seed, draws):
     for metric, (value, drawn) in (
         Measured(side, side, side.draws(draws, seed), _reading(case, policy, side)).metrics(case.task).items()
     ):
-        if metric not in CHANGES_ONLY:
+        if stem(metric) not in CHANGES_ONLY:
             yield Cost(metric, "offline", _finite(value), None, None, *interval(drawn), None, len(side))
 
 
@@ -208,10 +208,10 @@ def _array(scores, case, classes):
 
 
 def _reading(case, policy, base):
-    """The policy's way to read scores, with the threshold that the riskiest share of the base set."""
+    """The policy's way to read scores, with the thresholds that the scores of the base set."""
     s = asdict(policy.scores)
-    if case.task == "binary" and s["threshold"] is None:
-        s["threshold"] = float(np.quantile(base.scores, 1 - s["top"]))
+    given = s.pop("threshold")
+    s["thresholds"] = thresholds(base.scores, given, s["top"]) if case.task == "binary" else ()
     return Reading(**s, false_positive=float(case.cost.get("false_positive", 0)))
 
 

@@ -16,7 +16,7 @@ from .policy_file import read_policy
 from .records import Case, NotRun, SkewkitError
 from .results.causes import Diagnosis
 from .results.results import Findings, Impact, Result
-from .statistics.metrics import HEADLINE
+from .statistics.metrics import headline
 from .tables import segments
 
 Check = Callable[[Case, Policy], Iterable]
@@ -123,7 +123,9 @@ def examine(
 
 def _priced(fits, costs):
     """The fits, one that stands alone with what all the skew costs: where no model can score it again, that is its own."""
-    whole = next((c for m in HEADLINE if (c := costs.get(m)) is not None and c.delta is not None), None)
+    whole = next(
+        (costs.get(m) for m in headline(c.metric for c in costs if c.delta is not None and c.segment is None)), None
+    )
     return [replace(fits[0], cost=fits[0].cost or whole)] if len(fits) == 1 and fits[0].kind is not None else fits
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    confusion_matrix,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 import skewkit as sk
 from skewkit.records import SkewkitError
@@ -54,6 +61,49 @@ def test_metrics_are_those_of_the_same_rows(replayed, served):
         assert cost.delta == pytest.approx(cost.after - cost.before) and cost.low < cost.delta < cost.high < 0
 
 
+@pytest.mark.parametrize("given", [None, 0.3])
+def test_decisions_are_those_of_scikit_learn_at_the_threshold(replayed, served, given, tmp_path):
+    """At 0.5, or where the policy says: accuracy, precision and recall of a model of probabilities, on both sides."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"scores: {{threshold: {'null' if given is None else given}}}")
+    case = sk.compare(replayed, served, replayed, model=logistic, **ROLES)
+    found = sk.impact(case, sk.read_policy(str(policy)))
+    for metric, of in {"accuracy": accuracy_score, "precision": precision_score, "recall": recall_score}.items():
+        cost = found.get(metric)
+        for value, table in ((cost.before, replayed), (cost.after, served)):
+            assert value == pytest.approx(of(table["y"], logistic(table) >= (given or 0.5)))
+    changed = (logistic(replayed) >= (given or 0.5)) != (logistic(served) >= (given or 0.5))
+    assert found.get("flips").after == pytest.approx(changed.mean())
+
+
+def test_the_riskiest_share_is_in_the_name(replayed, served, tmp_path):
+    """Of margins there is no other rule; its threshold is where the riskiest tenth before began, or each side's own begins."""
+    margins = [t.assign(m=t["x"] * 4) for t in (replayed, served)]
+    roles = {**ROLES, "prediction": "m"}
+    found = sk.impact(sk.compare(margins[0], margins[1], margins[0], **roles))
+    names = {c.metric for c in found if c.change == "skew"}
+    assert not names & {"accuracy", "precision", "recall", "flips"}
+    begin = np.quantile(margins[0]["m"], 0.9)
+    (tn, fp), (fn, tp) = confusion_matrix(margins[1]["y"], margins[1]["m"] >= begin)
+    assert found.get("accuracy@10%").after == pytest.approx((tp + tn) / len(replayed))
+    assert found.get("precision@10%-fixed").after == pytest.approx(tp / (tp + fp))
+    assert found.get("recall@10%-fixed").after == pytest.approx(tp / (tp + fn))
+    own = margins[1].nlargest(600, "m")
+    assert found.get("precision@10%").after == pytest.approx(own["y"].mean())
+    assert found.get("recall@10%").after == pytest.approx(own["y"].sum() / served["y"].sum())
+    (tmp_path / "p.yaml").write_text("scores: {top: 0.05}")
+    some = sk.impact(sk.compare(margins[0], margins[1], margins[0], **roles), sk.read_policy(str(tmp_path / "p.yaml")))
+    assert {"precision@5%", "accuracy@5%", "flips@5%"} <= {c.metric for c in some}
+
+
+def test_a_model_that_says_yes_to_nobody_has_no_precision(replayed):
+    """No decision is right or wrong there: null, and every other metric beside it."""
+    low = replayed.assign(p=logistic(replayed) / 3)
+    found = sk.impact(sk.compare(low, low, low, prediction="p", **ROLES))
+    assert found.get("precision").before is found.get("precision").delta is None
+    assert found.get("recall").before == 0 and found.get("accuracy").delta == 0
+
+
 def test_identical_tables_cost_exactly_nothing(replayed):
     """Clean control: every change and every interval is zero, not nearly."""
     found = sk.impact(sk.compare(replayed, replayed, replayed, model=logistic, **ROLES))
@@ -88,7 +138,7 @@ def test_without_labels_predictions_still_move(replayed, served):
     """Moved and flipped predictions are known at once; the score waits for labels and says so."""
     case = sk.compare(replayed, served.drop(columns="y"), replayed.drop(columns="y"), model=logistic, **ROLES)
     found = sk.impact(case)
-    assert {c.metric for c in found if c.change == "skew"} == {"moved", "flips"}
+    assert {c.metric for c in found if c.change == "skew"} == {"moved", "flips", "flips@10%"}
     assert [a.reason for a in found.absent] == ["the score waits for labels"]
     assert found.get("moved").after == pytest.approx(0.5, abs=0.03)
 

@@ -14,6 +14,7 @@ from scipy.stats import chisquare, rankdata
 
 from ..records import Finding
 from ..statistics import bounds, distance, sequential
+from ..statistics.metrics import thresholds
 from ..tables.columns import distribution_of, same
 from .ages import ages
 from .comparable import CHANGE, comparable
@@ -177,16 +178,13 @@ class _Watch:
     def _decisions(self, rows, segment=None):
         if self.rollout.case.task != "binary":
             return
-        threshold, current = self.policy.scores.threshold, self.scores_[0][self.answered[0]]
-        if threshold is None:
-            if not len(current):
-                return
-            threshold = float(np.quantile(current, 1 - self.policy.scores.top))
-        yes = [s >= threshold for s in self.scores_]
-        if self.rollout.paired:
-            yield self.share("flips", yes[0] != yes[1], rows[0], segment=segment)
-        else:
-            yield self.difference("decided", yes, rows, segment=segment, absolute=True)
+        s, current = self.policy.scores, self.scores_[0][self.answered[0]]
+        for rule, threshold in thresholds(current, s.threshold, s.top) if len(current) else ():
+            yes = [scores >= threshold for scores in self.scores_]
+            if self.rollout.paired:
+                yield self.share(f"flips{rule}", yes[0] != yes[1], rows[0], segment=segment)
+            else:
+                yield self.difference(f"decided{rule}", yes, rows, segment=segment, absolute=True)
 
     def latencies(self):
         """How much longer the candidate takes, at three quantiles: the ratio to the current's, less 1."""

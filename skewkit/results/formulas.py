@@ -78,7 +78,7 @@ FORMULAS = {
     "shadow.mismatched": "requests whose time (by over an hour), entity, label or segment is another in the two logs / requests of both",
     "shadow.impossible": "requests with a latency below 0 or infinite, or a probability out of [0, 1] / requests; of the worse log",
     "shadow.moved": "requests whose predictions lie apart by more than scores.moved of the current's (at least scores.floor) / requests both answered",
-    "shadow.flips": "requests on which the decisions differ / requests both answered; a decision: the score is at or above scores.threshold",
+    "shadow.flips": "requests on which the decisions differ / requests both answered; a decision: the score is at or above scores.threshold (0.5 where null); flips@10%: above what the riskiest 10% of the current's reach",
     "shadow.decided": "|the candidate's share of decisions for yes less the current's|",
     "shadow.mean_change": "|mean of the candidate's predictions less the current's| / the current's mean",
     "shadow.calibration": "the candidate's expected calibration error over deciles less the current's; bounds by the bootstrap's spread",

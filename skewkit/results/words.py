@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..records import Finding, Verdict
-from ..statistics.metrics import NAMES
+from ..statistics.metrics import named, stem
 from .blindspots import Seen, there
 
 TELLS = {
@@ -105,7 +105,7 @@ def tell(f: Finding) -> str:
         counted = f" (counting as {f.effective:,}, for those of one entity are alike)" if f.effective else ""
         about = f"{f.feature or f.statistic}{where}"
         return f"{about}: {f.n:,} rows{counted} cannot tell whether {f.statistic} is within {f.threshold:g}{enough}"
-    text = TELLS.get(f.statistic, f"{f.statistic} {{value:.4g}}").format(value=f.value)
+    text = TELLS.get(stem(f.statistic), f"{f.statistic} {{value:.4g}}").format(value=f.value)
     return (f"{f.feature} {text}" if f.feature else text) + where
 
 
@@ -194,7 +194,7 @@ def telling(seen: Seen) -> str:
     if lost is None:
         return said + alone
     about = f" ({lost['low']:+.4f} to {lost['high']:+.4f})" if there(lost["low"]) else ""
-    what = f"{lost['skew']} at {share(lost['severity'])}, {lost['cost']:+.4f} {NAMES[lost['metric']]}{about}."
+    what = f"{lost['skew']} at {share(lost['severity'])}, {lost['cost']:+.4f} {named(lost['metric'])}{about}."
     if lost["sure"]:
         return f"{said} The largest loss that nothing notices: {what}{alone}"
     return f"{said} Nothing that goes unnoticed costs more than chance may; nearest is {what}{alone}"

@@ -20,6 +20,7 @@ from ..results import hourly
 from ..results.results import Findings, Impact, Result
 from ..results.words import several, share, tell
 from ..statistics.clusters import heaviest
+from ..statistics.metrics import stem
 from .rollouts import Rollout
 
 SAYS = {"ok": "promote", "warn": "hold", "inconclusive": "hold", "breach": "roll back"}
@@ -211,7 +212,7 @@ def _costs(rollout, policy, seed, draws):
 def _labelled(rollout, costs):
     """How many requests had a label: of both models' for the metrics, of a canary's in either log."""
     if rollout.paired:
-        return max((c.n for c in costs if c.metric not in CHANGES_ONLY and c.segment is None), default=0)
+        return max((c.n for c in costs if stem(c.metric) not in CHANGES_ONLY and c.segment is None), default=0)
     sides = rollout.columns(rollout.case.roles.label)
     return min(int(s.notna().sum()) for s in sides) if sides else 0
 
@@ -258,7 +259,9 @@ def _drawn(judged):
     loud = sorted((one for one in series if one[1].verdict == Verdict.breach), key=lambda one: -_times(one[1]))[
         :LOUDEST
     ]
-    return loud + [one for one in series if one not in loud and one[1].statistic in DRAWN and one[1].segment is None]
+    return loud + [
+        one for one in series if one not in loud and stem(one[1].statistic) in DRAWN and one[1].segment is None
+    ]
 
 
 def _hours(watched, finding, policy, index):

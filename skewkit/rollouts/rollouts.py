@@ -25,7 +25,7 @@ LOGS = ("current", "candidate")
 WHOLE, FEATURE, SEGMENT = (
     14,
     3,
-    3,
+    4,
 )  # statistics with bounds, at most: of all requests, of a feature, and within a segment
 
 
