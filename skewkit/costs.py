@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
-from .records import Case, Cost, NotApplicable, NotRun, SkewkitError
-from .statistics.metrics import Measured, Reading, Scored, interval, stem, thresholds
+from .records import Case, Cost, Finding, NotApplicable, NotRun, SkewkitError
+from .statistics.metrics import FALLS, RISES, Measured, Reading, Scored, interval, stem, thresholds
 from .tables.segments import frequent
 
 DRAWS = 200
@@ -39,6 +40,25 @@ def cost(case: Case, policy, seed: int = 0, draws: int = DRAWS) -> tuple[tuple[C
             parts = before.where(rows), after.where(rows)
             costs += _changed(*parts, f"{column}={value}", case, reading, seed, draws)
     return (*offline, *costs), absent
+
+
+def losses(costs: Iterable[Cost]) -> Iterator[Finding]:
+    """By how much the model became worse over all requests, as findings to be judged: each metric that fell, or that rose.
+
+    A metric by another rule of decisions than the team's own says nothing more where there is one by that.
+    """
+    whole = [c for c in costs if c.segment is None and None not in (c.delta, c.low)]
+    own = {c.metric for c in whole}
+    for c in whole:
+        name = stem(c.metric)
+        if name in FALLS and (c.metric == name or name not in own):
+            worse, unit = (-c.delta, -c.high, -c.low), "less than before"
+        elif name in RISES and (c.metric == name or name not in own) and c.before > 0:
+            worse, unit = (c.delta / c.before, c.low / c.before, c.high / c.before), "of what it was"
+        else:
+            continue
+        value, low, high = (v + 0.0 for v in worse)  # no zero is negative
+        yield Finding("impact", c.change, None, c.metric, value, unit, c.n, low, high)
 
 
 def _changed(before, after, segment, case, reading, seed, draws):

@@ -300,3 +300,16 @@ def test_a_default_that_no_value_can_be_is_refused():
     for defaults in ({"c": 0}, {"x": "none"}, {"x": None}):
         with pytest.raises(SkewkitError, match="give a value of its kind"):
             decided(LOG, LOG, defaults=defaults)
+
+
+# -- what a candidate loses
+
+
+def test_a_candidate_that_ranks_worse_is_not_promoted():
+    """On labels: turned round it is rolled back, whatever the policy thinks of predictions that lie apart."""
+    rng = np.random.default_rng(7)
+    turned = decided(LOG, LOG.assign(score=1 - LOG["score"]))
+    assert turned.decision == "roll back" and str(of(turned, "auc", None).verdict) == "breach"
+    blurred = LOG.assign(score=np.clip(LOG["score"] + rng.normal(0, 0.1, N), 0, 1))
+    assert str(of(decided(LOG, blurred), "auc", None).verdict) in ("warn", "breach")
+    assert not any(f.check == "impact" for f in decided(LOG, LOG).findings)

@@ -305,3 +305,84 @@ def test_a_change_of_nothing_needs_no_number_of_requests():
         assert all((c.needs is None) == (c.delta == 0) for c in sure)
         told |= {c.delta == 0 for c in sure}
     assert told == {True, False}
+
+
+# -- a loss has a verdict
+
+
+def judged(replayed, served, policy=None, **roles):
+    """The verdict of a run, and its findings of impact by metric."""
+    result = sk.examine(sk.compare(replayed, served, replayed, **{**ROLES, "segments": [], **roles}), policy, draws=100)
+    return result.verdict, {f.statistic: f for f in result.findings if f.check == "impact"}
+
+
+@pytest.fixture(scope="module")
+def logged(replayed):
+    return replayed.assign(p=logistic(replayed))
+
+
+def test_equal_features_and_other_predictions_are_a_breach(logged):
+    """A score turned round, and one that belongs to other rows: the fall is the metric's, and its page is there."""
+    for other in (1 - logged["p"], np.random.default_rng(0).permutation(logged["p"])):
+        verdict, found = judged(logged, logged.assign(p=other), prediction="p")
+        fell = roc_auc_score(logged["y"], logged["p"]) - roc_auc_score(logged["y"], other)
+        assert verdict == "breach" and str(found["auc"].verdict) == "breach"
+        assert found["auc"].value == pytest.approx(fell) and found["auc"].low > found["auc"].threshold
+        assert found["auc"].runbook == "runbooks/impact.md" and found["auc"].change == "skew"
+
+
+def test_what_is_within_the_limit_or_beyond_it_the_other_way_is_no_finding(logged):
+    """The same scores, ranks that hold, and a model that does better as served."""
+    for served in (logged, logged.assign(p=logged["p"] * 0.999)):
+        assert judged(logged, served, prediction="p")[1] == {}
+    assert judged(logged.assign(p=1 - logged["p"]), logged, prediction="p")[1] == {}
+
+
+def test_drift_and_the_offline_score_make_no_finding(logged):
+    """The world turned round between training and serving: both sides of the replay score alike."""
+    training, world_ = logged, logged.assign(y=1 - logged["y"])
+    result = sk.examine(sk.compare(training, world_, world_, prediction="p", **ROLES), draws=100)
+    assert result.impact.get("auc", "offline") and not any(f.check == "impact" for f in result.findings)
+
+
+def test_the_policy_says_how_much_may_be_lost(logged, tmp_path):
+    """Null, or more than is lost: no finding; accepted until a day: shown, and decides nothing."""
+    turned = logged.assign(p=1 - logged["p"])
+
+    def found(text):
+        (tmp_path / "p.yaml").write_text(text)
+        return judged(logged, turned, sk.read_policy(str(tmp_path / "p.yaml")), prediction="p")[1]
+
+    assert found("limits: {impact.auc: null, impact.accuracy: null}") == {}
+    assert found("limits: {impact.auc: {tolerated: 1, material: 1}}").keys() == {"accuracy"}
+    by = "until: 2999-01-01, reason: r, owner: Ana"
+    some = found(f"accepted: [{{check: impact, statistic: auc, {by}}}, {{check: impact, statistic: accuracy, {by}}}]")
+    assert some["auc"].accepted and some["accuracy"].accepted
+    assert "precision" in found("limits: {impact.precision: {tolerated: 0.01, material: 0.05}}")
+
+
+def test_an_error_rises_as_a_share_of_what_it_was(replayed):
+    """Of a regression: half as much again is 0.5, whatever the unit."""
+    rng = np.random.default_rng(1)
+    off = rng.normal(size=len(replayed))
+    for unit in (1, 1_000):
+        truth = replayed.assign(y=replayed["x"] * unit)
+        before = truth.assign(p=truth["y"] + off * unit)
+        after = truth.assign(p=truth["y"] + 1.5 * off * unit)
+        verdict, found = judged(before, after, prediction="p", task="regression")
+        assert verdict == "breach" and found["mae"].value == pytest.approx(0.5)
+
+
+def test_a_model_of_classes_loses_accuracy(replayed):
+    """Predicted classes alone have no AUC."""
+    truth = replayed.assign(y=np.array(["a", "b", "c"])[replayed["k"] % 3])
+    right = truth.assign(p=truth["y"])
+    wrong = right.assign(p=np.where(right["k"] % 2, "a", right["p"]))
+    assert judged(right, wrong, prediction="p", task="multiclass")[1].keys() == {"accuracy"}
+
+
+def test_scores_that_are_no_probabilities_are_judged_by_the_rule_that_there_is(replayed):
+    """Margins have accuracy at the riskiest share alone, and its name says so."""
+    margins = replayed.assign(p=replayed["x"] * 4)
+    turned = margins.assign(p=-margins["p"])
+    assert judged(margins, turned, prediction="p")[1].keys() == {"auc", "accuracy@10%"}

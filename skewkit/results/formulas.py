@@ -11,6 +11,7 @@ from ..policy_file import read_policy
 from ..records import Case, SkewkitError
 from ..statistics import bounds, distance
 from ..statistics.cells import cells, formats
+from ..statistics.metrics import FALLS, NAMES, RISES
 from ..tables.columns import aged
 
 FORMULAS = {
@@ -96,6 +97,8 @@ FORMULAS = {
     "shadow.canary_share": "by how much the candidate's share of the traffic is outside 1% to 5%",
     "shadow.sample_ratio": "|the candidate's share of the traffic less the one that was meant|; beside it the chi square",
     "shadow.moves_with_age": "Spearman's correlation over hours: the age that 95% do not exceed, and the share of predictions apart",
+    **{f"impact.{m}": f"{NAMES[m]} before less {NAMES[m]} after, on the same requests" for m in FALLS},
+    **{f"impact.{m}": f"({NAMES[m]} after less before) / before, on the same requests" for m in RISES},
     "rollback.irreversible": "models that need a version that is not computed or not kept today / models to be gone back to today",
     "rollback.days_without": "days of the window on which a model could not be gone back to",
     "blind.unnamed": "1 where the last claim's causes are not those that were planted, else 0",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..records import Finding, Verdict
-from ..statistics.metrics import named, stem
+from ..statistics.metrics import FALLS, RISES, named, stem
 from .blindspots import Seen, there
 
 TELLS = {
@@ -83,6 +83,8 @@ TELLS = {
     "undetected": "what the drill planted was not detected",
     "unfound": "{value:.0%} of the drill's wrong features were not claimed",
     "unverified": "nobody verified that what the drill planted was over",
+    **dict.fromkeys(FALLS, "the model's {name} fell by {value:.4f}"),
+    **dict.fromkeys(RISES, "the model's {name} rose by {value:.1%} of what it was"),
 }
 TOGETHER = 3  # features that are told each for itself
 MEASURES = {
@@ -105,7 +107,7 @@ def tell(f: Finding) -> str:
         counted = f" (counting as {f.effective:,}, for those of one entity are alike)" if f.effective else ""
         about = f"{f.feature or f.statistic}{where}"
         return f"{about}: {f.n:,} rows{counted} cannot tell whether {f.statistic} is within {f.threshold:g}{enough}"
-    text = TELLS.get(stem(f.statistic), f"{f.statistic} {{value:.4g}}").format(value=f.value)
+    text = TELLS.get(stem(f.statistic), f"{f.statistic} {{value:.4g}}").format(value=f.value, name=named(f.statistic))
     return (f"{f.feature} {text}" if f.feature else text) + where
 
 
@@ -154,7 +156,9 @@ def tolerated(f: Finding) -> str:
 def about(one: Mapping[str, Any]) -> str:
     """What a finding of another run was about."""
     where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
-    whole = {"rollback": "models", "shadow": "all requests", "blind": "the drill"}.get(one["check"], "keys")
+    whole = {"rollback": "models", "shadow": "all requests", "blind": "the drill", "impact": "the model"}.get(
+        one["check"], "keys"
+    )
     return f"{one['feature'] or whole}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 

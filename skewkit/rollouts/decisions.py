@@ -12,7 +12,7 @@ import numpy as np
 from ..checks.distribution import distribution
 from ..checks.schema import schema
 from ..checks.shadow import CHANGE, Watched, shadow
-from ..costs import CHANGES_ONLY, DRAWS, cost
+from ..costs import CHANGES_ONLY, DRAWS, cost, losses
 from ..policy import Policy
 from ..policy_file import read_policy
 from ..records import Finding, NotRun, Verdict
@@ -136,7 +136,7 @@ def decide(rollout: Rollout, policy: Policy | None = None, seed: int = 0, draws:
     half = replace(policy, alpha=policy.alpha / 2)
     costs, absent = _costs(rollout, policy, seed, draws)
     watched = list(shadow(rollout, policy, _labelled(rollout, costs)))
-    watched += _calibration(costs, half.level(rollout.case))
+    watched += _losses(costs, policy, half.level(rollout.case))
     watched += _arms(rollout, half)
     judged = [(w, policy.judge(w.finding)) for w in watched]
     alarmed = {f.feature for _, f in judged if f.verdict and f.verdict.alarm}
@@ -217,26 +217,24 @@ def _labelled(rollout, costs):
     return min(int(s.notna().sum()) for s in sides) if sides else 0
 
 
-def _calibration(costs, level):
-    """How much worse calibrated the candidate is, as the bootstrap's spread taken for normal has it."""
+def _losses(costs, policy, level):
+    """How much worse calibrated the candidate is, and what else it loses beyond what is tolerated.
+
+    The bounds are as the bootstrap's spread taken for normal has them at the level: an hour's look costs no more than another.
+    """
     from scipy.stats import norm
 
+    wide = float(norm.isf(level / 2)) / WIDER
     found = costs.get("calibration_error", CHANGE)
-    if found is not None and found.delta is not None and found.low is not None:
-        half = (found.high - found.low) / 2 / WIDER * float(norm.isf(level / 2))
-        yield Watched(
-            Finding(
-                "shadow",
-                CHANGE,
-                None,
-                "calibration",
-                found.delta,
-                "of a probability",
-                found.n,
-                found.delta - half,
-                found.delta + half,
-            )
-        )
+    if found is not None and None not in (found.delta, found.low):
+        half = (found.high - found.low) / 2 * wide
+        about = ("shadow", CHANGE, None, "calibration", found.delta, "of a probability", found.n)
+        yield Watched(Finding(*about, found.delta - half, found.delta + half))
+    for f in losses(costs):
+        half = (f.high - f.low) / 2 * wide
+        f = replace(f, low=f.value - half, high=f.value + half)
+        if (judged := policy.judge(f)).verdict and judged.verdict.alarm:
+            yield Watched(f)
 
 
 def _first(watched, finding, policy, index):

@@ -37,6 +37,9 @@ NAMES = {
 }
 # what a drill's table shows, where it was measured: of each line the first; with an @ at whatever share it was measured
 HEADLINE = (("auc",), ("precision@",), ("mae",), ("accuracy@", "accuracy"), ("moved",))
+# what a model loses: by how much one of the first fell, or one of the second rose, as a share of what it was
+FALLS = ("auc", "average_precision", "accuracy", "precision", "recall", "auc_macro", "precision_macro", "recall_macro")
+RISES = ("log_loss", "brier", "calibration_error", "money_per_request", "mae", "quantile_loss")
 HALF = 0.5  # the decision on a probability, where nobody gave another threshold
 FIXED = "-fixed"  # of the metrics of a share, at the threshold that it reached before: a score that rises flags more
 
