@@ -106,12 +106,28 @@ def held(found, name):
     return found.decision != "promote" and name in loud
 
 
+@pytest.mark.parametrize("mode", ["shadow", "canary"])
 @pytest.mark.parametrize("what", BOTH)
-def test_what_neither_log_has_is_held_by_its_name(what):
-    """Alike on both sides, so that no difference can be seen."""
+def test_what_neither_log_has_is_held_by_its_name(what, mode):
+    """Alike on both sides, so that no difference can be seen; of two halves of the traffic as well."""
     change, name = BOTH[what]
     log = LOG.assign(**change)
-    assert held(found := decided(log, log), name), found.sentence
+    half = LOG["id"] % 2 == 0 if what != "half of the scores" else LOG["id"] % 4 < 2
+    sides = (log, log) if mode == "shadow" else (log[~half], log[half])
+    assert held(found := decided(*sides, mode=mode), name), found.sentence
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_no_two_of_them_make_a_promotion(data):
+    """Whatever is wrong with both logs, and with either besides: no combination hides it."""
+    sides = [LOG, LOG]
+    for change, _ in data.draw(st.lists(st.sampled_from(list(BOTH.values())), min_size=1, max_size=2)):
+        sides = [log.assign(**change) for log in sides]
+    if data.draw(st.booleans()):
+        at = data.draw(st.integers(0, 1))
+        sides[at] = sides[at].assign(**data.draw(st.sampled_from(list(ONE.values())))[0])
+    assert decided(*sides).decision != "promote"
 
 
 @pytest.mark.parametrize("side", ["current", "candidate"])

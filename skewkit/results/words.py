@@ -108,7 +108,8 @@ def tell(f: Finding) -> str:
         about = f"{f.feature or f.statistic}{where}"
         return f"{about}: {f.n:,} rows{counted} cannot tell whether {f.statistic} is within {f.threshold:g}{enough}"
     text = TELLS.get(stem(f.statistic), f"{f.statistic} {{value:.4g}}").format(value=f.value, name=named(f.statistic))
-    return (f"{f.feature} {text}" if f.feature else text) + where
+    rule = f" ({f.statistic})" if "@" in f.statistic and f.check != "impact" else ""
+    return (f"{f.feature} {text}" if f.feature else text) + rule + where
 
 
 def told_once(found: Sequence[Finding]) -> list[tuple[Finding, str]]:
