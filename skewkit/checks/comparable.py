@@ -44,10 +44,8 @@ def _lost(rollout, failed, labelled):
     roles, case = rollout.case.roles, rollout.case
     served = len(case.served)
     if rollout.paired:
-        yield (
-            roles.key,
-            max(case.pairs.nulls[0] / len(case.replayed), (case.pairs.nulls[1] + case.pairs.extra) / served),
-        )
+        null, other = case.pairs.nulls
+        yield roles.key, max(null / len(case.replayed), (other + case.pairs.extra) / served)
     times = rollout.columns(roles.time)
     nowhere = _nulls(times)
     yield roles.time, nowhere if rollout.paired else max(nowhere, _other_times(*times))
@@ -82,14 +80,11 @@ def _other_times(current, candidate):
 
     Two shares of the same traffic are draws of the same times, so that next to no bin is without one of both.
     """
-    times = [
-        s.dropna().astype("int64").to_numpy()
-        for s in (t.dt.tz_convert("UTC").dt.as_unit("ns") for t in (current, candidate))
-    ]
+    times = [t.dropna().dt.tz_convert("UTC") for t in (current, candidate)]
     n, m = map(len, times)
     if not n or not m:
         return 1.0
-    whose = np.repeat([False, True], [n, m])[np.argsort(np.concatenate(times), kind="stable")]
+    whose = np.repeat([False, True], [n, m])[pd.concat(times, ignore_index=True).argsort(kind="stable")]
     bins = np.array_split(whose, max(1, min(n, m) // A_BIN))
     return max(sum(len(b) for b in bins if b.all()) / m, sum(len(b) for b in bins if not b.any()) / n)
 
