@@ -15,7 +15,8 @@ from sklearn.metrics import (
 )
 
 import skewkit as sk
-from skewkit.records import SkewkitError
+from skewkit.records import SkewkitError, as_rows
+from skewkit.report.mlflow_log import numbers_of
 
 
 def world(rows=6_000, seed=0, days=40):
@@ -329,6 +330,15 @@ def test_equal_features_and_other_predictions_are_a_breach(logged):
         assert verdict == "breach" and str(found["auc"].verdict) == "breach"
         assert found["auc"].value == pytest.approx(fell) and found["auc"].low > found["auc"].threshold
         assert found["auc"].runbook == "runbooks/impact.md" and found["auc"].change == "skew"
+
+
+def test_a_loss_is_logged_once_as_the_change_that_it_is(logged):
+    """As MLflow is given it: the fall of the AUC is below 0, finding or not, and the finding is counted."""
+    turned = logged.assign(p=1 - logged["p"])
+    case = sk.compare(logged, turned, logged, prediction="p", **ROLES)
+    result = sk.examine(case, draws=20)
+    told = numbers_of({"findings": as_rows(result.findings), "impact": as_rows(result.impact)})
+    assert told["impact.auc"] == result.impact.get("auc").delta < 0 and told["findings.breach"] >= 2
 
 
 def test_what_is_within_the_limit_or_beyond_it_the_other_way_is_no_finding(logged):
