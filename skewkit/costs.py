@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
-from .records import Case, Cost, NotApplicable, NotRun, SkewkitError
-from .statistics.metrics import Measured, Reading, Scored, interval
+from .records import Case, Cost, Finding, NotApplicable, NotRun, SkewkitError
+from .statistics.metrics import FALLS, RISES, Measured, Reading, Scored, interval, stem, thresholds
 from .tables.segments import frequent
 
 DRAWS = 200
@@ -39,6 +40,25 @@ def cost(case: Case, policy, seed: int = 0, draws: int = DRAWS) -> tuple[tuple[C
             parts = before.where(rows), after.where(rows)
             costs += _changed(*parts, f"{column}={value}", case, reading, seed, draws)
     return (*offline, *costs), absent
+
+
+def losses(costs: Iterable[Cost]) -> Iterator[Finding]:
+    """By how much the model became worse over all requests, as findings to be judged: each metric that fell, or that rose.
+
+    A metric by another rule of decisions than the team's own says nothing more where there is one by that.
+    """
+    whole = [c for c in costs if c.segment is None and None not in (c.delta, c.low)]
+    own = {c.metric for c in whole}
+    for c in whole:
+        name = stem(c.metric)
+        if name in FALLS and (c.metric == name or name not in own):
+            worse, unit = (-c.delta, -c.high, -c.low), "less than before"
+        elif name in RISES and (c.metric == name or name not in own) and c.before > 0:
+            worse, unit = (c.delta / c.before, c.low / c.before, c.high / c.before), "of what it was"
+        else:
+            continue
+        value, low, high = (v + 0.0 for v in worse)  # no zero is negative
+        yield Finding("impact", c.change, None, c.metric, value, unit, c.n, low, high)
 
 
 def _changed(before, after, segment, case, reading, seed, draws):
@@ -92,11 +112,13 @@ def _offline(case, policy, seed, draws):
     if not len(frame) or frame[r.label].nunique() < 2:
         return
     labels, classes = _labels(frame[r.label], case)
-    side = Scored(_array(frame[r.prediction], case, classes), labels, clusters(frame, r))
+    side = _finite_ones(Scored(_array(frame[r.prediction], case, classes), labels, clusters(frame, r)))[1][0]
+    if not len(side):
+        return
     for metric, (value, drawn) in (
         Measured(side, side, side.draws(draws, seed), _reading(case, policy, side)).metrics(case.task).items()
     ):
-        if metric not in CHANGES_ONLY:
+        if stem(metric) not in CHANGES_ONLY:
             yield Cost(metric, "offline", _finite(value), None, None, *interval(drawn), None, len(side))
 
 
@@ -125,12 +147,18 @@ def _sides(case, seed):
     if case.task == "multiclass" and classes is None:
         classes = _classes(scores[0])
     sides = [Scored(_array(s, case, classes), labels, clusters(frame, r), price) for s in scores]
-    if case.model is None and any(np.isnan(s.scores).any() for s in sides):
-        known = ~np.any([np.isnan(s.scores.reshape(len(s), -1)).any(1) for s in sides], axis=0)
-        frame, sides = frame[known], [s.where(known) for s in sides]
+    if case.model is None:
+        known, sides = _finite_ones(*sides)
+        frame = frame[known]
     if not len(frame):
         raise NotApplicable("no paired request has a score on both sides")
     return frame, *sides
+
+
+def _finite_ones(*sides):
+    """The rows that have a score on every side, shape (n,), and those of each side: an infinite score is none."""
+    known = np.all([np.isfinite(s.scores.reshape(len(s), -1)).all(1) for s in sides], axis=0)
+    return known, sides if known.all() else [s.where(known) for s in sides]
 
 
 def _modelled(case, rows, features):
@@ -200,10 +228,10 @@ def _array(scores, case, classes):
 
 
 def _reading(case, policy, base):
-    """The policy's way to read scores, with the threshold that the riskiest share of the base set."""
+    """The policy's way to read scores, with the thresholds that the scores of the base set."""
     s = asdict(policy.scores)
-    if case.task == "binary" and s["threshold"] is None:
-        s["threshold"] = float(np.quantile(base.scores, 1 - s["top"]))
+    given = s.pop("threshold")
+    s["thresholds"] = thresholds(base.scores, given, s["top"]) if case.task == "binary" else ()
     return Reading(**s, false_positive=float(case.cost.get("false_positive", 0)))
 
 

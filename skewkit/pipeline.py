@@ -7,17 +7,17 @@ from dataclasses import replace
 
 from .checks import ABSENT, CHECKS, distribution, parity, schema
 from .checks.wobble import wobble
-from .costs import DRAWS, cost
+from .costs import DRAWS, cost, losses
 from .diagnosis.diagnosis import diagnose
 from .diagnosis.leaky_training import with_past
 from .diagnosis.split import split
 from .load import baseline_file
 from .policy import Policy
 from .policy_file import read_policy
-from .records import Case, NotRun, SkewkitError
+from .records import Case, Finding, NotRun, SkewkitError
 from .results.causes import Diagnosis
 from .results.results import Findings, Impact, Result
-from .statistics.metrics import HEADLINE
+from .statistics.metrics import headline
 from .tables import segments
 
 Check = Callable[[Case, Policy], Iterable]
@@ -89,6 +89,15 @@ def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int =
     return Impact(costs, absent)
 
 
+def lost(costs: Impact, policy: Policy) -> list[Finding]:
+    """What the model loses beyond what is tolerated: metrics whose whole 95 percent interval lies beyond it.
+
+    An interval that is wide for want of labels is no finding: the checks say what differs, and need none.
+    """
+    judged = (policy.judge(f) for f in losses(costs) if f.change == "skew")
+    return [f for f in judged if f.verdict and f.verdict.alarm]
+
+
 def examine(
     case: Case,
     policy: Policy | None = None,
@@ -110,6 +119,7 @@ def examine(
         costs = impact(case, policy, seed, draws)
     except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
         costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
+    findings = Findings((*findings, *lost(costs, policy)))
     absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand)), *baseline_file.absent(case)]
     absent += segments.absent(case) if policy.by_segment else ()
     try:
@@ -124,7 +134,9 @@ def examine(
 
 def _priced(fits, costs):
     """The fits, one that stands alone with what all the skew costs: where no model can score it again, that is its own."""
-    whole = next((c for m in HEADLINE if (c := costs.get(m)) is not None and c.delta is not None), None)
+    whole = next(
+        (costs.get(m) for m in headline(c.metric for c in costs if c.delta is not None and c.segment is None)), None
+    )
     return [replace(fits[0], cost=fits[0].cost or whole)] if len(fits) == 1 and fits[0].kind is not None else fits
 
 

@@ -49,9 +49,9 @@ class Accepted:
     segment: str | None = None
 
     def fits(self, f: Finding) -> bool:
-        """Whether it is about this finding; a field that is not given fits any."""
+        """Whether it is about this finding, by whatever rule of decisions; a field that is not given fits any."""
         asked = (self.check, self.statistic, self.feature, self.change, self.segment)
-        given = (f.check, f.statistic, f.feature, f.change, f.segment)
+        given = (f.check, _plain(f.statistic), f.feature, f.change, f.segment)
         return all(a is None or a == g for a, g in zip(asked, given, strict=True))
 
     def __str__(self):
@@ -140,7 +140,7 @@ class Policy:
 
     def limit(self, f: Finding) -> Mapping[str, float] | None:
         """The limit of a finding: its feature's own first, then its change's; None where it is described only."""
-        name = f"{f.check}.{f.statistic}"
+        name = f"{f.check}.{_plain(f.statistic)}"
         if name == "parity.certified" and self.certify is not None and f.segment is None:
             return {"tolerated": self.certify, "material": self.certify}
         own = self.features.get(f.feature or "", {}).get("limits", {})
@@ -167,6 +167,11 @@ class Policy:
             for a in self.accepted
             if self.today >= a.until
         ]
+
+
+def _plain(statistic):
+    """A statistic without its rule of decisions: flips@10% is judged as flips are."""
+    return statistic.partition("@")[0]
 
 
 def _verdict(f, low, high, limit):

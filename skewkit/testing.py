@@ -30,8 +30,16 @@ def assert_contract(table: Source, contract: Any) -> None:
         raise AssertionError("\n".join([f"{len(found)} broken rules of the contract:", *found]))
 
 
+def _fact(f):
+    """What a finding that is no share of rows says beside its number: which path alone has a column, what its type became."""
+    told = f.detail[0].items() if f.unit == "yes or no" and f.detail else ()
+    return "".join(f", {name} {value}" for name, value in told)
+
+
 def assert_parity(offline: Any, online: Any, inputs: Any, key: str, tolerance: float = 1e-6, **more: Any) -> None:
     """Raise AssertionError where two paths disagree in any row: in which features, why, and the smallest input that shows it.
+
+    A column that one path alone returns is a disagreement, by its name; so is a number that became text.
 
     ``offline`` and ``online`` take a frame and return one of features with a row for each; or they are endpoints, as
     ``oip:http://localhost:8000/v2/models/NAME``, or sides of a Feast store, as ``feast:REPO#SERVICE``. ``inputs`` is a frame, or a contract of what may come in, of which
@@ -47,7 +55,10 @@ def assert_parity(offline: Any, online: Any, inputs: Any, key: str, tolerance: f
         inputs, more = profiles(agreed, key=key, **more), {}
     found = round_trip(*sides, inputs, key, tolerance=tolerance, **more)
     if not found.equal:
-        said = [f"{f.feature or 'rows'}: {f.statistic} {f.value:.4g} ({f.unit}) of {f.n:,}" for f in found.differing]
+        said = [
+            f"{f.feature or 'rows'}: {f.statistic} {f.value:.4g} ({f.unit}) of {f.n:,}{_fact(f)}"
+            for f in found.differing
+        ]
         fits = found.result.diagnosis.fits
         why = [line for f in fits for line in (f.sentence, *(fact for fact in f.facts if fact not in f.sentence))]
         raise AssertionError("\n".join(["the two paths differ", *said, *why, *map(str, found.smallest)]))

@@ -14,7 +14,7 @@ from .results import plots
 from .scenarios import scenario
 from .scope import Scope
 from .skews import SKEWS, make
-from .statistics.metrics import NAMES
+from .statistics.metrics import named
 
 DRAWS = 50  # enough for a first look; a drill takes more
 STEPS = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 1)  # of severity
@@ -116,7 +116,7 @@ class Explorer(w.VBox):
         shown = found.to_frame().query("change == 'skew' and segment.isna()")[
             ["metric", "before", "after", "delta", "low", "high"]
         ]
-        return shown.assign(metric=shown["metric"].map(NAMES)).to_html(
+        return shown.assign(metric=shown["metric"].map(named)).to_html(
             index=False, escape=True, na_rep="", float_format="{:.4f}".format
         )
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    confusion_matrix,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 import skewkit as sk
-from skewkit.records import SkewkitError
+from skewkit.records import SkewkitError, as_rows
+from skewkit.report.mlflow_log import numbers_of
 
 
 def world(rows=6_000, seed=0, days=40):
@@ -54,6 +62,49 @@ def test_metrics_are_those_of_the_same_rows(replayed, served):
         assert cost.delta == pytest.approx(cost.after - cost.before) and cost.low < cost.delta < cost.high < 0
 
 
+@pytest.mark.parametrize("given", [None, 0.3])
+def test_decisions_are_those_of_scikit_learn_at_the_threshold(replayed, served, given, tmp_path):
+    """At 0.5, or where the policy says: accuracy, precision and recall of a model of probabilities, on both sides."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"scores: {{threshold: {'null' if given is None else given}}}")
+    case = sk.compare(replayed, served, replayed, model=logistic, **ROLES)
+    found = sk.impact(case, sk.read_policy(str(policy)))
+    for metric, of in {"accuracy": accuracy_score, "precision": precision_score, "recall": recall_score}.items():
+        cost = found.get(metric)
+        for value, table in ((cost.before, replayed), (cost.after, served)):
+            assert value == pytest.approx(of(table["y"], logistic(table) >= (given or 0.5)))
+    changed = (logistic(replayed) >= (given or 0.5)) != (logistic(served) >= (given or 0.5))
+    assert found.get("flips").after == pytest.approx(changed.mean())
+
+
+def test_the_riskiest_share_is_in_the_name(replayed, served, tmp_path):
+    """Of margins there is no other rule; its threshold is where the riskiest tenth before began, or each side's own begins."""
+    margins = [t.assign(m=t["x"] * 4) for t in (replayed, served)]
+    roles = {**ROLES, "prediction": "m"}
+    found = sk.impact(sk.compare(margins[0], margins[1], margins[0], **roles))
+    names = {c.metric for c in found if c.change == "skew"}
+    assert not names & {"accuracy", "precision", "recall", "flips"}
+    begin = np.quantile(margins[0]["m"], 0.9)
+    (tn, fp), (fn, tp) = confusion_matrix(margins[1]["y"], margins[1]["m"] >= begin)
+    assert found.get("accuracy@10%").after == pytest.approx((tp + tn) / len(replayed))
+    assert found.get("precision@10%-fixed").after == pytest.approx(tp / (tp + fp))
+    assert found.get("recall@10%-fixed").after == pytest.approx(tp / (tp + fn))
+    own = margins[1].nlargest(600, "m")
+    assert found.get("precision@10%").after == pytest.approx(own["y"].mean())
+    assert found.get("recall@10%").after == pytest.approx(own["y"].sum() / served["y"].sum())
+    (tmp_path / "p.yaml").write_text("scores: {top: 0.05}")
+    some = sk.impact(sk.compare(margins[0], margins[1], margins[0], **roles), sk.read_policy(str(tmp_path / "p.yaml")))
+    assert {"precision@5%", "accuracy@5%", "flips@5%"} <= {c.metric for c in some}
+
+
+def test_a_model_that_says_yes_to_nobody_has_no_precision(replayed):
+    """No decision is right or wrong there: null, and every other metric beside it."""
+    low = replayed.assign(p=logistic(replayed) / 3)
+    found = sk.impact(sk.compare(low, low, low, prediction="p", **ROLES))
+    assert found.get("precision").before is found.get("precision").delta is None
+    assert found.get("recall").before == 0 and found.get("accuracy").delta == 0
+
+
 def test_identical_tables_cost_exactly_nothing(replayed):
     """Clean control: every change and every interval is zero, not nearly."""
     found = sk.impact(sk.compare(replayed, replayed, replayed, model=logistic, **ROLES))
@@ -88,7 +139,7 @@ def test_without_labels_predictions_still_move(replayed, served):
     """Moved and flipped predictions are known at once; the score waits for labels and says so."""
     case = sk.compare(replayed, served.drop(columns="y"), replayed.drop(columns="y"), model=logistic, **ROLES)
     found = sk.impact(case)
-    assert {c.metric for c in found if c.change == "skew"} == {"moved", "flips"}
+    assert {c.metric for c in found if c.change == "skew"} == {"moved", "flips", "flips@10%"}
     assert [a.reason for a in found.absent] == ["the score waits for labels"]
     assert found.get("moved").after == pytest.approx(0.5, abs=0.03)
 
@@ -255,3 +306,93 @@ def test_a_change_of_nothing_needs_no_number_of_requests():
         assert all((c.needs is None) == (c.delta == 0) for c in sure)
         told |= {c.delta == 0 for c in sure}
     assert told == {True, False}
+
+
+# -- a loss has a verdict
+
+
+def judged(replayed, served, policy=None, **roles):
+    """The verdict of a run, and its findings of impact by metric."""
+    result = sk.examine(sk.compare(replayed, served, replayed, **{**ROLES, "segments": [], **roles}), policy, draws=100)
+    return result.verdict, {f.statistic: f for f in result.findings if f.check == "impact"}
+
+
+@pytest.fixture(scope="module")
+def logged(replayed):
+    return replayed.assign(p=logistic(replayed))
+
+
+def test_equal_features_and_other_predictions_are_a_breach(logged):
+    """A score turned round, and one that belongs to other rows: the fall is the metric's, and its page is there."""
+    for other in (1 - logged["p"], np.random.default_rng(0).permutation(logged["p"])):
+        verdict, found = judged(logged, logged.assign(p=other), prediction="p")
+        fell = roc_auc_score(logged["y"], logged["p"]) - roc_auc_score(logged["y"], other)
+        assert verdict == "breach" and str(found["auc"].verdict) == "breach"
+        assert found["auc"].value == pytest.approx(fell) and found["auc"].low > found["auc"].threshold
+        assert found["auc"].runbook == "runbooks/impact.md" and found["auc"].change == "skew"
+
+
+def test_a_loss_is_logged_once_as_the_change_that_it_is(logged):
+    """As MLflow is given it: the fall of the AUC is below 0, finding or not, and the finding is counted."""
+    turned = logged.assign(p=1 - logged["p"])
+    case = sk.compare(logged, turned, logged, prediction="p", **ROLES)
+    result = sk.examine(case, draws=20)
+    told = numbers_of({"findings": as_rows(result.findings), "impact": as_rows(result.impact)})
+    assert told["impact.auc"] == result.impact.get("auc").delta < 0 and told["findings.breach"] >= 2
+
+
+def test_what_is_within_the_limit_or_beyond_it_the_other_way_is_no_finding(logged):
+    """The same scores, ranks that hold, and a model that does better as served."""
+    for served in (logged, logged.assign(p=logged["p"] * 0.999)):
+        assert judged(logged, served, prediction="p")[1] == {}
+    assert judged(logged.assign(p=1 - logged["p"]), logged, prediction="p")[1] == {}
+
+
+def test_drift_and_the_offline_score_make_no_finding(logged):
+    """The world turned round between training and serving: both sides of the replay score alike."""
+    training, world_ = logged, logged.assign(y=1 - logged["y"])
+    result = sk.examine(sk.compare(training, world_, world_, prediction="p", **ROLES), draws=100)
+    assert result.impact.get("auc", "offline") and not any(f.check == "impact" for f in result.findings)
+
+
+def test_the_policy_says_how_much_may_be_lost(logged, tmp_path):
+    """Null, or more than is lost: no finding; accepted until a day: shown, and decides nothing."""
+    turned = logged.assign(p=1 - logged["p"])
+
+    def found(text):
+        (tmp_path / "p.yaml").write_text(text)
+        return judged(logged, turned, sk.read_policy(str(tmp_path / "p.yaml")), prediction="p")[1]
+
+    assert found("limits: {impact.auc: null, impact.accuracy: null}") == {}
+    assert found("limits: {impact.auc: {tolerated: 1, material: 1}}").keys() == {"accuracy"}
+    by = "until: 2999-01-01, reason: r, owner: Ana"
+    some = found(f"accepted: [{{check: impact, statistic: auc, {by}}}, {{check: impact, statistic: accuracy, {by}}}]")
+    assert some["auc"].accepted and some["accuracy"].accepted
+    assert "precision" in found("limits: {impact.precision: {tolerated: 0.01, material: 0.05}}")
+
+
+def test_an_error_rises_as_a_share_of_what_it_was(replayed):
+    """Of a regression: half as much again is 0.5, whatever the unit."""
+    rng = np.random.default_rng(1)
+    off = rng.normal(size=len(replayed))
+    for unit in (1, 1_000):
+        truth = replayed.assign(y=replayed["x"] * unit)
+        before = truth.assign(p=truth["y"] + off * unit)
+        after = truth.assign(p=truth["y"] + 1.5 * off * unit)
+        verdict, found = judged(before, after, prediction="p", task="regression")
+        assert verdict == "breach" and found["mae"].value == pytest.approx(0.5)
+
+
+def test_a_model_of_classes_loses_accuracy(replayed):
+    """Predicted classes alone have no AUC."""
+    truth = replayed.assign(y=np.array(["a", "b", "c"])[replayed["k"] % 3])
+    right = truth.assign(p=truth["y"])
+    wrong = right.assign(p=np.where(right["k"] % 2, "a", right["p"]))
+    assert judged(right, wrong, prediction="p", task="multiclass")[1].keys() == {"accuracy"}
+
+
+def test_scores_that_are_no_probabilities_are_judged_by_the_rule_that_there_is(replayed):
+    """Margins have accuracy at the riskiest share alone, and its name says so."""
+    margins = replayed.assign(p=replayed["x"] * 4)
+    turned = margins.assign(p=-margins["p"])
+    assert judged(margins, turned, prediction="p")[1].keys() == {"auc", "accuracy@10%"}

@@ -373,3 +373,11 @@ print(json.dumps([c.regimes for c in cells]))
         for seed in ("0", "1")
     ]
     assert len(set(said)) == 1 and len(json.loads(said[0])[1]["with replay"]["fires"]) == 2
+
+
+def test_a_loss_decides_a_cell_s_verdict_and_is_noticed_by_no_check():
+    """The damage is what a drill measures: with labels it is a finding, at severity 0 there is none, and no check is it."""
+    cells = sk.drill("payments", sk.skews.Staleness(lag="24h"), severities=(0, 1.0), sample=4_000, diagnosed=False)
+    lost = [[f for f in c.result.findings if f.check == "impact"] for c in cells]
+    assert lost[0] == [] and {f.statistic for f in lost[1]} >= {"auc"}
+    assert "impact" not in cells[1].noticed and cells[1].verdict == "breach"

@@ -6,10 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from skewkit.statistics.metrics import Measured, Reading, Scored, Sort, interval
+from skewkit.statistics.metrics import Measured, Reading, Scored, Sort, headline, interval, named, thresholds
 
 LAW = settings(max_examples=50, deadline=None, derandomize=True)
-READING = Reading(threshold=0.5, top=0.1, moved=0.1, floor=0.01, quantile=0.8, false_positive=2.0)
+READING = Reading(thresholds=(("", 0.5),), top=0.1, moved=0.1, floor=0.01, quantile=0.8, false_positive=2.0)
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)), min_size=2, max_size=40)
 
 
@@ -63,7 +63,7 @@ def test_riskiest_tenth_by_hand():
     labels = np.zeros(20)
     labels[[0, 10, 11, 18]] = 1
     found = values(np.arange(20) / 20, labels)
-    assert (found["precision_top"], found["recall_top"]) == pytest.approx((1 / 2, 1 / 4))
+    assert (found["precision@10%"], found["recall@10%"]) == pytest.approx((1 / 2, 1 / 4))
 
 
 def test_riskiest_tenth_shares_a_tie():
@@ -72,7 +72,7 @@ def test_riskiest_tenth_shares_a_tie():
     scores[[0, 1, 2, 3]] = [0.9, 0.8, 0.8, 0.8]
     labels[[0, 1, 2, 9]] = 1
     found = values(scores, labels)
-    assert (found["precision_top"], found["recall_top"]) == pytest.approx(((1 + 2 / 3) / 2, (1 + 2 / 3) / 4))
+    assert (found["precision@10%"], found["recall@10%"]) == pytest.approx(((1 + 2 / 3) / 2, (1 + 2 / 3) / 4))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -123,6 +123,32 @@ def test_regression_equals_sklearn(seed):
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(labels, scores), abs=1e-12)
     assert found["quantile_loss"] == pytest.approx(sk.mean_pinball_loss(labels, scores, alpha=0.8), abs=1e-12)
     assert found["bias"] == pytest.approx((scores - labels).mean(), abs=1e-12)
+
+
+def test_decisions_of_probabilities_are_at_half_or_as_given_and_others_are_named():
+    """Of what is no probability there is no decision without a threshold; what its riskiest share reaches is called so."""
+    scores = np.arange(1, 101) / 101
+    assert dict(thresholds(scores, None, 0.1)) == {"": 0.5, "@10%": np.quantile(scores, 0.9)}
+    assert dict(thresholds(scores, 0.3, 0.05)) == {"": 0.3, "@5%": np.quantile(scores, 0.95)}
+    assert dict(thresholds(scores * 7 - 3, None, 0.1)) == {"@10%": np.quantile(scores * 7 - 3, 0.9)}
+    assert dict(thresholds(scores * 7 - 3, 1.0, 0.1))[""] == 1.0
+
+
+def test_a_headline_is_each_metric_by_whatever_share_it_was_measured():
+    """The rule in its name, and neither an end of an interval nor what keeps the threshold of before."""
+    some = [
+        "moved",
+        "accuracy",
+        "accuracy@5%",
+        "accuracy@5%_low",
+        "precision",
+        "precision@5%-fixed",
+        "precision@5%",
+        "auc",
+    ]
+    assert headline(some) == ["auc", "precision@5%", "accuracy@5%", "moved"]
+    assert headline(["accuracy", "recall_macro", "moved"]) == ["accuracy", "moved"]
+    assert [named(m) for m in some[4:7]] == ["precision", "precision@5%, threshold as before", "precision@5%"]
 
 
 def test_moved_is_relative_with_a_floor():

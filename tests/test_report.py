@@ -88,7 +88,7 @@ def crowded(drilled):
         cells.append({**control, "plant": f"{name}@0", "row": {**control["row"], "skew": name}})
         for severity, fires in ((0.5, half), (1, full)):
             low = dict(zip(("auc", "auc_low", "auc_high"), cost or (None,) * 3, strict=True))
-            row = {**whole["row"], "skew": name, "severity": severity, "needs": needs, **low, "precision_top": None}
+            row = {**whole["row"], "skew": name, "severity": severity, "needs": needs, **low, "precision@10%": None}
             found = {r: {"fires": f, "already": ["distribution"]} for r, f in zip(REGIMES, fires, strict=True)}
             cells.append({**whole, "plant": f"{name}@{severity:g}", "row": row, "regimes": found})
     after = {

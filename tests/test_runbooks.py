@@ -34,7 +34,7 @@ def blocks(path, language):
 
 def test_every_skew_and_check_has_a_page_and_every_page_is_one():
     """Same stem; no page without its skew or check, none missing; the index links them all."""
-    stems = {*SKEWS, *(c.__name__ for c in CHECKS), "logging", "shadow", "unknown", "blind", *STATES}
+    stems = {*SKEWS, *(c.__name__ for c in CHECKS), "impact", "logging", "shadow", "unknown", "blind", *STATES}
     assert {p.stem for p in PAGES} == stems | {"README"}
     index = (FOLDER / "README.md").read_text()
     assert all(f"({s}.md)" in index for s in stems)

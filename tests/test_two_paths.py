@@ -175,6 +175,75 @@ def test_half_a_table_is_no_answer():
         round_trip(offline, lambda rows: offline(rows[:100]), profiles(AGREED, 200, key="id"), "id")
 
 
+TABLE = pd.DataFrame({"id": np.arange(400), "x": np.arange(400) * 1.0, "y": np.arange(400) % 7})
+ALIKE = {
+    "the same": lambda d: d,
+    "in another order": lambda d: d[["y", "x", "id"]],
+    "without the key": lambda d: d[["x", "y"]],
+    "whole numbers as floats": lambda d: d.assign(y=d["y"].astype(float)),
+    "as categories": lambda d: d.assign(y=d["y"].astype("category")),
+    "with another index": lambda d: d.set_axis(d["id"] + 10**6),
+}
+UNLIKE = {  # what the online path returns, and what is said of it
+    "no feature": (lambda d: d[["id"]], ["x: one_path", "y: one_path", "only offline"]),
+    "nothing": (lambda d: d[[]], ["x: one_path", "y: one_path"]),
+    "one dropped": (lambda d: d.drop(columns="x"), ["x: one_path"]),
+    "one renamed": (lambda d: d.rename(columns={"x": "z"}), ["x: one_path", "z: one_path", "only online"]),
+    "one added": (lambda d: d.assign(z=1), ["z: one_path"]),
+    "a number as text": (lambda d: d.assign(y=d["y"].astype(str)), ["y: retyped", "before integer, after text"]),
+    "other keys": (lambda d: d.assign(id=d["id"] + 1), ["id: differ 1"]),
+    "keys as text": (lambda d: d.assign(id=d["id"].astype(str)), ["id: differ 1"]),
+    "rows in another order": (lambda d: d.sort_values("y", kind="stable"), ["id: differ"]),
+    "and without their key": (lambda d: d.sort_values("y", kind="stable")[["x", "y"]], ["id: differ"]),
+    "and numbered anew": (lambda d: d.sort_values("y", kind="stable").reset_index(drop=True), ["id: differ"]),
+}
+
+
+@pytest.mark.parametrize("way", ALIKE)
+def test_the_same_columns_agree_however_they_are_returned(way):
+    """Of inputs in any order and with any index; what is representation is no difference."""
+    for inputs in (TABLE, TABLE.sample(frac=1, random_state=0)):
+        assert_parity(lambda d: d, ALIKE[way], inputs, "id")
+
+
+@pytest.mark.parametrize("side", ["online", "offline"])
+@pytest.mark.parametrize("way", UNLIKE)
+def test_other_columns_and_moved_rows_are_said_by_name(way, side):
+    """On either side, in the error and in the result; never equal."""
+    change, said = UNLIKE[way]
+    sides = (lambda d: d, change) if side == "online" else (change, lambda d: d)
+    found = round_trip(*sides, TABLE, "id")
+    assert not found.equal and found.result.verdict == "breach"
+    with pytest.raises(AssertionError) as raised:
+        assert_parity(*sides, TABLE, "id")
+    swapped = {"only offline": "only online", "only online": "only offline"}
+    swapped |= {"before integer, after text": "before text, after integer"}
+    for one in said:
+        assert (one if side == "online" else swapped.get(one, one)) in str(raised.value)
+
+
+def test_what_cannot_be_two_paths_is_refused():
+    """One name twice, and no feature at all."""
+    for online, offline_, said in (
+        (lambda d: d[["id", "x", "x"]], lambda d: d, "'x' more than once"),
+        (lambda d: d[["id"]], lambda d: d[[]], "no feature to compare"),
+    ):
+        with pytest.raises(sk.SkewkitError, match=said):
+            assert_parity(offline_, online, TABLE, "id")
+
+
+def test_a_run_of_parity_with_a_feature_dropped_is_no_success(tmp_path, monkeypatch):
+    """Through the notebook: the result is a breach, and its page has the feature's name."""
+    monkeypatch.chdir(tmp_path)
+    TABLE.to_parquet("inputs.parquet")
+    (tmp_path / "team_paths.py").write_text("whole = lambda d: d\nless = lambda d: d.drop(columns='y')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    play("parity", offline="team_paths.whole", online="team_paths.less", inputs="inputs.parquet", key="id")
+    result = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text())
+    (found,) = [f for f in result["findings"] if f["statistic"] == "one_path"]
+    assert (result["verdict"], found["feature"], found["verdict"]) == ("breach", "y", "breach")
+
+
 # -- services
 
 

@@ -14,11 +14,12 @@ from scipy.stats import chisquare, rankdata
 
 from ..records import Finding
 from ..statistics import bounds, distance, sequential
+from ..statistics.metrics import thresholds
 from ..tables.columns import distribution_of
 from ..tables.equality import same
 from .ages import ages
+from .comparable import CHANGE, comparable
 
-CHANGE = "candidate"  # what these findings compare: the candidate with the current model
 BUCKETS = 8  # hours, at least, to say what moves with the age of the features
 WORST = 5  # hours that a finding shows
 CANARY = (0.01, 0.05)  # the share of the traffic that a canary takes
@@ -38,9 +39,13 @@ class Watched:
     least: Callable[[int], float] | None = None
 
 
-def shadow(rollout, policy) -> Iterator[Watched]:
-    """What a candidate does otherwise than the current model: see runbooks/shadow.md for each statistic."""
+def shadow(rollout, policy, labelled: int = 0) -> Iterator[Watched]:
+    """What a candidate does otherwise than the current model: see runbooks/shadow.md for each statistic.
+
+    ``labelled`` is how many requests the model's metrics had a label of.
+    """
     watch = _Watch(rollout, policy)
+    yield from map(Watched, comparable(rollout, watch.failed, labelled))
     yield from watch.requests()
     yield from watch.scores()
     yield from watch.latencies()
@@ -57,8 +62,9 @@ class _Watch:
         self.rollout, self.policy, self.level = rollout, policy, rollout.level(policy)
         self.hours, self.at = rollout.hours
         self.scores_ = [s.to_numpy(float, na_value=np.nan) for s in rollout.columns(rollout.case.roles.prediction)]
-        flags = rollout.columns(rollout.error) or [None, None]
-        self.failed = [np.isnan(s) | _true(f) for s, f in zip(self.scores_, flags, strict=True)]
+        self.failed = [~np.isfinite(s) for s in self.scores_]
+        if rollout.failed is not None:
+            self.failed = [f | said for f, said in zip(self.failed, rollout.failed, strict=True)]
         self.answered = [~f for f in self.failed]
         if rollout.paired:
             self.answered = [self.answered[0] & self.answered[1]] * 2
@@ -173,22 +179,21 @@ class _Watch:
     def _decisions(self, rows, segment=None):
         if self.rollout.case.task != "binary":
             return
-        threshold, current = self.policy.scores.threshold, self.scores_[0][self.answered[0]]
-        if threshold is None:
-            if not len(current):
-                return
-            threshold = float(np.quantile(current, 1 - self.policy.scores.top))
-        yes = [s >= threshold for s in self.scores_]
-        if self.rollout.paired:
-            yield self.share("flips", yes[0] != yes[1], rows[0], segment=segment)
-        else:
-            yield self.difference("decided", yes, rows, segment=segment, absolute=True)
+        s, current = self.policy.scores, self.scores_[0][self.answered[0]]
+        for rule, threshold in thresholds(current, s.threshold, s.top) if len(current) else ():
+            yes = [scores >= threshold for scores in self.scores_]
+            if self.rollout.paired:
+                yield self.share(f"flips{rule}", yes[0] != yes[1], rows[0], segment=segment)
+            else:
+                yield self.difference(f"decided{rule}", yes, rows, segment=segment, absolute=True)
 
     def latencies(self):
         """How much longer the candidate takes, at three quantiles: the ratio to the current's, less 1."""
         if (sides := self.rollout.columns(self.rollout.latency)) is None:
             return
         took = [s.to_numpy(float, na_value=np.nan) for s in sides]
+        nulls = [np.isnan(t) for t in took]
+        yield self.difference("latency_nulls", nulls, self.answered, absolute=True)
         ordered = self._ordered(took, len(self.hours))
         if not all(map(len, ordered)):
             return
@@ -269,10 +274,6 @@ def _ratio(current, candidate):
     """Bounds of the candidate's quantile over the current's, less 1, from the bounds of each."""
     (first, last), (least, most) = current, candidate
     return (least / last - 1 if 0 < last < np.inf else -1.0), (most / first - 1 if first else np.inf)
-
-
-def _true(flags):
-    return False if flags is None else flags.to_numpy(float, na_value=1.0) != 0
 
 
 def _finding(statistic, value, unit, n, low=None, high=None, feature=None, segment=None, detail=None):

@@ -15,7 +15,7 @@ from ..policy import Policy
 from ..proposals.clues import agree
 from ..records import Case, Cost, SkewkitError
 from ..scope import Scope
-from ..statistics.metrics import HEADLINE
+from ..statistics.metrics import headline
 from ..tables.engines import Local
 from ..tables.pairs import Pairs
 from .bits import Rival
@@ -133,4 +133,4 @@ def price(case: Case, policy: Policy, sample: Specimens, struck: Mapping[str, np
     except (SkewkitError, ValueError, TypeError):
         return None
     there = {c.metric: c for c in costs if c.change == "skew"}
-    return next((there[m] for m in HEADLINE if m in there), None)
+    return next((there[m] for m in headline(there)), None)

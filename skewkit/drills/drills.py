@@ -212,12 +212,17 @@ class Ground:
             )
 
     def _cell(self, plant, skews, scope, case, result, mitigation=None):
-        seen = noticed(result.findings.by_check(), self.steady.findings.by_check())
+        seen = noticed(*(_checks(r.findings) for r in (result, self.steady)))
         rows = differing(case.replayed.frame(), case.served.frame())
         fires = self.watch.fires(case) if rows and mitigation is None and len(case.served) == len(self.unskewed) else {}
         regimes = {n: {"fires": fires.get(n, {}), "already": c} for n, c in self.watch.already().items()}
         told = [s.to_dict() for s in skews]
         return Cell(plant, told, scope.to_dict(), scope.share, rows, result, seen, regimes, self.seed, mitigation)
+
+
+def _checks(findings):
+    """What each check says; what the model loses is the damage itself, and needs labels: no check notices it."""
+    return {check: verdict for check, verdict in findings.by_check().items() if check != "impact"}
 
 
 def through_files(case: Case, folder: Path, replay: Any = None) -> Case:

@@ -20,7 +20,7 @@ from ..names import function
 from ..pipeline import examine
 from ..policy import Policy
 from ..policy_file import read_policy
-from ..records import Case, SkewkitError, Tolerance
+from ..records import Case, Finding, SkewkitError, Tolerance
 from ..results.results import Findings, Result
 from ..scenarios import Scenario
 from ..scenarios import scenario as named
@@ -30,6 +30,7 @@ from .feast_store import is_feast, side
 from .profiles import profiles as draw
 from .smallest import Smallest, smallest
 
+FEW = 5  # rows that a finding shows
 FEATURES = 3  # of which the smallest input is looked for
 Path = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -48,8 +49,11 @@ class RoundTrip:
 
     @property
     def differing(self) -> list:
-        """The findings of features and keys that differ, the worst first."""
+        """The findings of columns and keys that differ, the worst first; a change of type is one by the policy."""
         found = [f for f in self.result.findings if f.check == "parity" and f.statistic != "certified" and f.value]
+        # a column that is missing or new is said by one_path, by its name
+        types = (f for f in self.result.findings if f.check == "schema" and f.statistic not in ("missing", "new"))
+        found += [f for f in types if f.verdict and f.verdict.alarm]
         return sorted(found, key=lambda f: -f.value)
 
 
@@ -79,7 +83,7 @@ def strict(policy: Policy | None = None, tolerance: float = 1e-6) -> Policy:
     policy = policy or read_policy()
     none = {
         f"parity.{s}": {"tolerated": 0.0, "material": 1.0}
-        for s in ("differ", "missing_keys", "extra_keys", "duplicate_keys", "null_keys", "fleet")
+        for s in ("differ", "one_path", "missing_keys", "extra_keys", "duplicate_keys", "null_keys", "fleet")
     }
     return replace(policy, limits={**policy.limits, **none}, tolerance=tolerance)
 
@@ -100,29 +104,38 @@ def round_trip(
     """The same inputs through both paths, compared row against row, diagnosed, and shrunk.
 
     ``offline`` and ``online`` take a frame of inputs, shape (n, columns), and return one of features with as many rows in
-    the same order; what both return is compared. ``replay`` turns the offline path's knobs for the diagnosis, as a
-    scenario does. Nothing is sampled and nothing is tolerated beyond ``tolerance``: one row that differs is a breach.
-    Raises SkewkitError where a path returns another number of rows, or no feature that the other has.
+    the same order; every column that either returns is compared. Key, time and entity are the inputs' own; where a path returns
+    one of them, it is to return it as it came. ``replay`` turns the offline path's knobs for the diagnosis, as a scenario
+    does. Nothing is sampled and nothing is tolerated beyond ``tolerance``: one row that differs is a breach, and so is a
+    column that one path alone returns.
+    Raises SkewkitError where a path returns another number of rows, one name twice, or neither returns a feature.
     """
     if key not in inputs or inputs[key].duplicated().any():
         raise SkewkitError(
             f"key={key!r} was asked of inputs with {', '.join(inputs)}; name a column that holds no value twice"
         )
-    made = [_made(path, name, inputs) for path, name in ((offline, "offline"), (online, "online"))]
-    shared = [f for f in made[0] if f in made[1]]
-    if not shared:
+    inputs = inputs.reset_index(drop=True)
+    given = [_made(path, name, inputs) for path, name in ((offline, "offline"), (online, "online"))]
+    own = [c for c in dict.fromkeys((key, time, entity)) if c in inputs]
+    made = [m.drop(columns=own, errors="ignore").reset_index(drop=True) for m in given]
+    every = list(dict.fromkeys((*made[0], *made[1])))
+    if not every:
         raise SkewkitError(
-            f"offline gives {', '.join(made[0])}, online {', '.join(made[1])}; give paths that have a feature in common"
+            f"both paths return {', '.join(own)} alone, and no feature to compare; give paths that return features"
         )
-    beside = inputs[[c for c in inputs if c not in made[0] and c not in made[1]]]
+    shared = [f for f in every if f in made[0] and f in made[1]]
+    beside = inputs[[c for c in inputs if c not in every]]
     sides = [pd.concat([beside, m], axis=1) for m in made]
-    case = compare(sides[0], sides[1], sides[0], key=key, time=time, entity=entity, features=shared, evidence="rows")
+    case = compare(sides[0], sides[1], sides[0], key=key, time=time, entity=entity, features=every, evidence="rows")
     if replay is None and hasattr(offline, "rewound"):
         replay = offline.rewound(inputs, key)
     case = replace(case, replay=replay)
-    result = examine(case, strict(policy, tolerance), seed, checks=(schema, parity))
+    exact = strict(policy, tolerance)
+    result = examine(case, exact, seed, checks=(schema, parity))
+    unlike = map(exact.judge, (*_one_path(made), *_other_rows(given, inputs, own)))
+    result = replace(result, findings=Findings((*unlike, *result.findings)))
     found = RoundTrip(case, result, ())
-    off = [f.feature for f in found.differing if f.feature in shared]
+    off = list(dict.fromkeys(f.feature for f in found.differing if f.feature in shared))
     shrunk = [smallest(offline, online, inputs, made, f, tolerance) for f in off[:FEATURES]]
     shrunk = {s.feature: s for s in shrunk if s is not None}
     findings = Findings(_with_smallest(f, shrunk.get(f.feature)) for f in result.findings)
@@ -130,6 +143,35 @@ def round_trip(
     if hasattr(online, "facts"):
         causes = replace(causes, fits=[_with_facts(f, online, inputs, made, tolerance) for f in causes.fits])
     return RoundTrip(case, replace(result, findings=findings, diagnosis=causes), tuple(shrunk.values()))
+
+
+def _one_path(made):
+    """A finding a column that one path alone returns: dropped, renamed or added."""
+    n = len(made[0])
+    for path, m, other in (("offline", *made), ("online", *made[::-1])):
+        for column in (c for c in m if c not in other):
+            yield Finding("parity", "skew", column, "one_path", 1.0, "yes or no", n, detail=({"only": path},))
+
+
+def _other_rows(given, inputs, own):
+    """Of the inputs' own columns those that the two paths return otherwise: then their rows are not of the same inputs.
+
+    A path that returns none of them, and rows whose index stands in another order, has moved the rows.
+    """
+    for column in own:
+        sides = [m[column] if column in m else _as_indexed(m, inputs[column]) for m in given]
+        sides = [s.reset_index(drop=True) for s in sides]
+        if off := int((~same(*sides)).sum()):
+            rows = pd.DataFrame(dict(zip(("replayed", "served"), sides, strict=True)))[~same(*sides)].head(FEW)
+            detail = tuple({n: str(v) for n, v in row.items()} for row in rows.to_dict("records"))
+            yield Finding(
+                "parity", "skew", column, "differ", off / len(inputs), "share of rows", len(inputs), detail=detail
+            )
+
+
+def _as_indexed(made, column):
+    """A column of the inputs in the order of the index that a path returned, where that is the inputs' own, moved."""
+    return column.reindex(made.index) if set(made.index) == set(column.index) else column
 
 
 def _with_facts(fit, online, inputs, made, tolerance):
@@ -149,13 +191,17 @@ def _with_smallest(finding, one):
 
 
 def _made(path, name, inputs):
+    """What a path returns, with the index it gave its rows."""
     made = path(inputs.copy())
     if not isinstance(made, pd.DataFrame) or len(made) != len(inputs):
         got = f"{len(made)} rows" if isinstance(made, pd.DataFrame) else type(made).__name__
         raise SkewkitError(
             f"{name} was given {len(inputs)} rows and returned {got}; return a frame with a row for each"
         )
-    return made.reset_index(drop=True)
+    if made.columns.has_duplicates:
+        twice = made.columns[made.columns.duplicated()].unique()
+        raise SkewkitError(f"{name} returned {', '.join(map(repr, twice))} more than once; return each column once")
+    return made
 
 
 def paths(

@@ -74,7 +74,8 @@ def numbers_of(result: Mapping[str, Any]) -> dict[str, float]:
     found = {f"findings.{v}": 0.0 for v in ("ok", "warn", "inconclusive", "breach")}
     for f in judged:
         found[f"findings.{f['verdict']}"] += 1
-        found.setdefault(_name(f["check"], f["statistic"], f["feature"], f["segment"]), float(f["value"]))
+        if f["check"] != "impact":  # it is a cost as well, of which the change is logged
+            found.setdefault(_name(f["check"], f["statistic"], f["feature"], f["segment"]), float(f["value"]))
     for c in result["impact"]:
         if c["delta"] is not None and c["change"] in ("skew", "total"):
             found.setdefault(_name("impact", c["metric"], c["segment"]), float(c["delta"]))

@@ -28,7 +28,7 @@ from ..results.words import (
     told_once,
     tolerated,
 )
-from ..statistics.metrics import HEADLINE, NAMES
+from ..statistics.metrics import headline, named, stem
 from .runbook import markdown, reachable, runbook
 
 MOST = 8  # causes that the page shows in full
@@ -83,12 +83,11 @@ def page(result: Mapping[str, Any]) -> str:
         number=number,
         share=share,
         requests=requests,
-        metric=NAMES.__getitem__,
+        metric=named,
         tolerated=tolerated,
         evidence=evidence,
         about=about,
         marked=marked,
-        metric_or_name=lambda name: NAMES.get(name, name),
     )
     return environment.from_string(
         files(__package__).joinpath("page.html.jinja").read_text("utf-8")
@@ -99,11 +98,11 @@ def page(result: Mapping[str, Any]) -> str:
         signs=SIGNS,
         sides=SIDES,
         meaning=meaning(result),
-        headline=HEADLINE,
+        headline=headline,
         skew=told_once([f for f in alarms if f.change != "drift" and not f.segment]),
         parts=[(f, tell(f)) for f in alarms if f.segment],
         accepted=[(f, tell(f)) for f in beyond if f.accepted],
-        formulas={(name := f"{f.check}.{f.statistic}"): FORMULAS[name] for f in findings(result)}.items(),
+        formulas={(name := f"{f.check}.{stem(f.statistic)}"): FORMULAS[name] for f in findings(result)}.items(),
         certified=next((f for f in judged if f.statistic == "certified" and not f.segment), None),
         drift=told_once([f for f in alarms if f.change == "drift" and not f.segment]),
         changes_seen={f.change for f in judged},
@@ -183,7 +182,7 @@ def summary(result) -> str:
     lost = next((c for c in costs(result) if c.change == "skew" and c.segment is None and c.delta is not None), None)
     cost = ""
     if lost and lost.low is not None and lost.before is not None and result["verdict"] == "breach":
-        cost = f" {NAMES[lost.metric]} changed by {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
+        cost = f" {named(lost.metric)} changed by {lost.delta:+.4f} ({lost.low:+.4f} to {lost.high:+.4f})."
     return f"{tell(first)} ({SIDES[first.change]}).{more}{cost}"
 
 
@@ -275,8 +274,9 @@ def matrix_text(result) -> str:
     """A drill's table for a terminal: of many skews a row a skew, of a few a row a cell; then each regime, and the incident."""
     spots = blindspots.frame(result["drill"])
     rows = _short(spots) if many(result) else _long(result)
-    offline = [c for c in costs(result) if c.change == "offline" and c.metric in HEADLINE]
-    beside = [f"offline validation {NAMES[c.metric]} {c.before:.4f}: no fault in serving moves it" for c in offline]
+    known = {c.metric: c for c in costs(result) if c.change == "offline"}
+    offline = [known[m] for m in headline(known)]
+    beside = [f"offline validation {named(c.metric)} {c.before:.4f}: no fault in serving moves it" for c in offline]
     told = [f"{seen.regime}: {telling(seen)}" for seen in blindspots.by_regime(spots)]
     reported = [f"{what}: {value}" for what, value in incident(result["incident"])]
     return "\n".join([pd.DataFrame(rows).to_string(index=False), *beside, *told, *reported])
@@ -291,7 +291,7 @@ def _short(spots):
             shown[regime] += f", after {requests(seen['fires'])}" if seen["first"] else ""
         metric = next(iter(spots["metric"].dropna()), None)
         if metric:
-            shown[f"{NAMES[metric]} change"] = f"{one['cost']:+.4f}" if one["cost"] is not None else "not measured"
+            shown[f"{named(metric)} change"] = f"{one['cost']:+.4f}" if one["cost"] is not None else "not measured"
         yield {**shown, "the metric needs": requests(one["needs"])}
 
 
@@ -299,9 +299,8 @@ def _long(result):
     for cell in result["drill"]:
         row = cell["row"]
         shown = {"skew": called(cell), "severity": f"{row['severity']:g}"}
-        for metric in HEADLINE:
-            if row.get(metric) is not None:
-                shown[f"{metric} change"] = (
-                    f"{row[metric]:+.4f} [{number(row[f'{metric}_low'])}, {number(row[f'{metric}_high'])}]"
-                )
+        for metric in headline(m for m, value in row.items() if value is not None):
+            shown[f"{metric} change"] = (
+                f"{row[metric]:+.4f} [{number(row[f'{metric}_low'])}, {number(row[f'{metric}_high'])}]"
+            )
         yield {**shown, "noticed by": row["noticed"] or "-", "named (features)": row["named"] or "-"}

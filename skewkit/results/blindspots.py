@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..statistics.metrics import HEADLINE
+from ..statistics.metrics import headline
 
 UPWARDS = ("mae", "moved")  # metrics of which more is worse
 SAYS_MOST = ("schema", "parity", "distribution")  # a fact, which rows differ, that something has moved
@@ -36,7 +36,7 @@ def frame(cells: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     planted nothing, and of two of one severity the second is over the requests that were mended.
     """
     cells = list(cells)
-    metric = next((m for m in HEADLINE if any(there(c["row"].get(m)) for c in cells)), None)
+    metric = next(iter(headline(n for c in cells for n, value in c["row"].items() if there(value))), None)
     rows, seen = [], set()
     for cell in cells:
         row = cell["row"]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..records import Cost, NotRun, Skew, as_rows, thawed
 from ..scope import Scope
-from ..statistics.metrics import NAMES
+from ..statistics.metrics import named
 from . import plots
 from .words import several, share
 
@@ -163,7 +163,7 @@ class Fit:
     def _cost(self):
         if self.cost is None or self.cost.delta is None:
             return ""
-        name = NAMES.get(self.cost.metric, self.cost.metric)
+        name = named(self.cost.metric)
         if self.cost.low is not None and self.cost.low <= 0 <= self.cost.high:
             return f"No change of {name} beyond chance."
         return f"{name} {self.cost.delta:+.3f}."

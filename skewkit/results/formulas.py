@@ -12,6 +12,7 @@ from ..records import Case, SkewkitError
 from ..statistics import bounds, distance
 from ..statistics.atoms import one_value, reach
 from ..statistics.cells import cells, formats
+from ..statistics.metrics import FALLS, NAMES, RISES
 from ..tables.columns import aged
 
 FORMULAS = {
@@ -65,6 +66,7 @@ FORMULAS = {
     "parity.other_candidate": "1 if the parity run was not of the candidate",
     "parity.differ": "rows that differ / rows compared, by key",
     "parity.differ_alone": "rows whose predictions differ / rows in which no feature differs, by key",
+    "parity.one_path": "1 if one of the two paths alone returns the column",
     "parity.missing_keys": "keys that the later table does not have / rows of the first",
     "parity.extra_keys": "keys that the first table does not have / rows of the later",
     "parity.duplicate_keys": "rows that share their key with another / rows",
@@ -75,8 +77,12 @@ FORMULAS = {
     "logging.undelivered": "requests that their hash had chosen and that are not in the log / requests that it chose",
     "logging.unjoinable": "rows logged without a join key / rows",
     "logging.strange": "rows of the log whose key is none of the requests' / rows of the log",
+    "shadow.uncompared": "requests in which a column that was asked for is not there to compare / requests; of the worse log",
+    "shadow.duplicate_keys": "rows that share their key with another / rows; of the worse log, or of both a canary's",
+    "shadow.mismatched": "requests whose time (by over an hour), entity, label or segment is another in the two logs / requests of both",
+    "shadow.impossible": "requests with a latency below 0 or infinite, or a probability out of [0, 1] / requests; of the worse log",
     "shadow.moved": "requests whose predictions lie apart by more than scores.moved of the current's (at least scores.floor) / requests both answered",
-    "shadow.flips": "requests on which the decisions differ / requests both answered; a decision: the score is at or above scores.threshold",
+    "shadow.flips": "requests on which the decisions differ / requests both answered; a decision: the score is at or above scores.threshold (0.5 where null); flips@10%: above what the riskiest 10% of the current's reach",
     "shadow.decided": "|the candidate's share of decisions for yes less the current's|",
     "shadow.mean_change": "|mean of the candidate's predictions less the current's| / the current's mean",
     "shadow.calibration": "the candidate's expected calibration error over deciles less the current's; bounds by the bootstrap's spread",
@@ -87,12 +93,15 @@ FORMULAS = {
     "shadow.latency_p50": "the candidate's median time / the current's - 1",
     "shadow.latency_p95": "the time that 95% of the candidate's requests do not exceed / the current's - 1",
     "shadow.latency_p99": "the time that 99% of the candidate's requests do not exceed / the current's - 1",
+    "shadow.latency_nulls": "|the candidate's share of answers without a latency less the current's|",
     "shadow.differ": "requests in which the two received different values / requests of both",
     "shadow.null_share": "|the candidate's share of nulls less the current's|",
     "shadow.default_share": "|the candidate's share of the value that stands for none less the current's|",
     "shadow.canary_share": "by how much the candidate's share of the traffic is outside 1% to 5%",
     "shadow.sample_ratio": "|the candidate's share of the traffic less the one that was meant|; beside it the chi square",
     "shadow.moves_with_age": "Spearman's correlation over hours: the age that 95% do not exceed, and the share of predictions apart",
+    **{f"impact.{m}": f"{NAMES[m]} before less {NAMES[m]} after, on the same requests" for m in FALLS},
+    **{f"impact.{m}": f"({NAMES[m]} after less before) / before, on the same requests" for m in RISES},
     "rollback.irreversible": "models that need a version that is not computed or not kept today / models to be gone back to today",
     "rollback.days_without": "days of the window on which a model could not be gone back to",
     "blind.unnamed": "1 where the last claim's causes are not those that were planted, else 0",

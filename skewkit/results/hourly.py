@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from ..statistics.metrics import NAMES
+from ..statistics.metrics import named
 from .plots import BLUE, ORANGE, SKY, VERMILION, Picture
 
 
@@ -44,7 +44,7 @@ def hours(watched) -> Picture:
 
 def watched_name(one) -> str:
     """What was watched hour by hour, and of which feature or where."""
-    of = " of ".join([NAMES.get(one["statistic"], one["statistic"]), *filter(None, [one["feature"]])])
+    of = " of ".join([named(one["statistic"]), *filter(None, [one["feature"]])])
     return of + (f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else "")
 
 

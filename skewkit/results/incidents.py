@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..records import SkewkitError
-from ..statistics.metrics import NAMES
+from ..statistics.metrics import NAMES, named, stem
 from .words import requests
 
 MEASURES = {
@@ -60,7 +60,7 @@ def summary(
     plain = list({c.seed: c for c in reversed(worst)}.values())  # the first of a seed: of all requests, nothing mended
     return {
         "reported": reported,
-        "metric": NAMES.get(metric, metric) or None,
+        "metric": named(metric) or None,
         "measure": measure,
         "segment": segment,
         "seeds": list(planted),
@@ -102,7 +102,7 @@ def refused(
         raise SkewkitError(
             f"incident: figure={figure!r} was given; it is a list of one number, or of two, like [-0.15]"
         )
-    if metric and metric not in NAMES:
+    if metric and stem(metric) not in NAMES:
         raise SkewkitError(f"incident: metric {metric!r} was asked; there are {', '.join(NAMES)}")
     if measure not in MEASURES:
         raise SkewkitError(f"incident: measure {measure!r} was asked; there are {', '.join(MEASURES)}")

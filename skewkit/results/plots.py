@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from ..statistics.distance import cdf
-from ..statistics.metrics import HEADLINE, NAMES
+from ..statistics.metrics import headline, named
 from . import blindspots
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
@@ -112,17 +112,17 @@ def impact(rows) -> Picture:
         axes.plot([c.low, c.high], [at, at], color=colour, lw=2)
         axes.plot(c.delta, at, mark, color=colour, ms=7)
     axes.axvline(0, color=BLACK, lw=1)
-    axes.set_yticks(range(len(changes)), [NAMES[c.metric] for c in changes])
+    axes.set_yticks(range(len(changes)), [named(c.metric) for c in changes])
     axes.invert_yaxis()
     sides = "candidate less current" if any(c.change == "candidate" for c in changes) else "served less replayed"
     axes.set_xlabel(f"change, {sides}, with 95 percent interval; X: away from 0")
-    text = "; ".join(f"{NAMES[c.metric]} {c.delta:+.4f} ({c.low:+.4f} to {c.high:+.4f})" for c in changes)
+    text = "; ".join(f"{named(c.metric)} {c.delta:+.4f} ({c.low:+.4f} to {c.high:+.4f})" for c in changes)
     return Picture(figure, f"Change of each metric on the same requests. {text or 'None was measured'}.")
 
 
 def drill(matrix) -> Picture:
     """What each skew cost as its severity rose; a filled mark was noticed, a hollow one was not."""
-    metric = next((m for m in HEADLINE if m in matrix), None)
+    metric = next(iter(headline(matrix)), None)
     figure, axes = _axes()
     axes.axhline(0, color=BLACK, lw=1)
     said = []
@@ -138,9 +138,9 @@ def drill(matrix) -> Picture:
         axes.plot(x[~seen], y[~seen], mark, color=colour, ms=8, mfc="white")
         said.append(f"{name} {y[-1]:+.4f} at severity {x[-1]:g}, noticed from {min(x[seen], default='none')}")
     axes.set_xlabel("severity: share of the requests; a hollow mark was noticed by no check")
-    axes.set_ylabel(f"change of {NAMES.get(metric, 'nothing')}")
+    axes.set_ylabel(f"change of {named(metric or 'nothing')}")
     axes.legend(frameon=False)
-    return Picture(figure, f"Change of {NAMES.get(metric, 'nothing')} by severity. {'; '.join(said)}.")
+    return Picture(figure, f"Change of {named(metric or 'nothing')} by severity. {'; '.join(said)}.")
 
 
 def matrix(spots) -> Picture:
@@ -180,7 +180,7 @@ def matrix(spots) -> Picture:
     costs.tick_params(left=False)
     costs.spines[["top", "right", "left"]].set_visible(False)
     costs.grid(axis="x", alpha=0.25)
-    costs.set_xlabel(f"change of {NAMES.get(metric, 'nothing')} at the highest;\nX: beyond chance")
+    costs.set_xlabel(f"change of {named(metric or 'nothing')} at the highest;\nX: beyond chance")
     _key(figure, spots)
     return Picture(figure, _blindness(spots))
 
@@ -218,7 +218,7 @@ def _blindness(spots):
         worst = "nothing that was measured goes unnoticed"
         if lost := seen.largest:
             where = f"{lost['skew']} at severity {lost['severity']:g}"
-            worst = f"the largest loss unnoticed is {lost['cost']:+.4f} {NAMES[lost['metric']]} by {where}"
+            worst = f"the largest loss unnoticed is {lost['cost']:+.4f} {named(lost['metric'])} by {where}"
             worst += "" if lost["sure"] else ", which chance may be"
         said.append(f"{seen.regime}: {seen.noticed} of {seen.planted} noticed, {worst}")
     return f"Which plantings are noticed, and after how many requests. {'; '.join(said)}."

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
-from ..statistics.metrics import HEADLINE
+from ..statistics.metrics import headline
 from . import blindspots, plots, timeline
 from .causes import Diagnosis
 from .incidents import summary
@@ -175,8 +175,8 @@ class Cell:
 
     def costs(self) -> dict[str, Cost]:
         """What it did to each headline metric that was measured."""
-        found = {m: self.result.impact.get(m) for m in HEADLINE}
-        return {m: c for m, c in found.items() if c is not None}
+        found = {c.metric: c for c in self.result.impact if c.change == "skew" and c.segment is None}
+        return {m: found[m] for m in headline(found)}
 
     @property
     def needs(self) -> int | None:

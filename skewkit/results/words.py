@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..records import Finding, Verdict
-from ..statistics.metrics import NAMES
+from ..statistics.metrics import FALLS, RISES, named, stem
 from .blindspots import Seen, there
 
 TELLS = {
@@ -46,6 +46,7 @@ TELLS = {
     "unseen": "holds categories never seen before in {value:.2%} of rows",
     "differ": "differs in {value:.2%} of rows",
     "differ_alone": "differs in {value:.2%} of the rows whose features agree: look at the model, its version or the service",
+    "one_path": "is returned by one path alone",
     "missing_keys": "{value:.2%} of the replayed requests were never logged",
     "extra_keys": "{value:.2%} of the logged requests have no replay",
     "duplicate_keys": "{value:.2%} of rows share their key with another",
@@ -59,6 +60,9 @@ TELLS = {
     "undelivered": "{value:.2%} of the requests chosen for the log are not in it",
     "unjoinable": "{value:.2%} of the log's rows have no key to join their label by",
     "strange": "{value:.2%} of the log's rows are of no request",
+    "uncompared": "cannot be compared in {value:.2%} of requests",
+    "mismatched": "is another in the two logs in {value:.2%} of requests",
+    "impossible": "holds what cannot be in {value:.2%} of requests",
     "moved": "predictions are apart in {value:.2%} of requests",
     "flips": "decisions flip in {value:.2%} of requests",
     "decided": "the share of decisions for yes differs by {value:.2%} of requests",
@@ -69,6 +73,7 @@ TELLS = {
     "latency_p50": "the median request takes {value:.0%} longer",
     "latency_p95": "the slowest request of 20 takes {value:.0%} longer",
     "latency_p99": "the slowest request of 100 takes {value:.0%} longer",
+    "latency_nulls": "how long a request took is missing in another share of requests (by {value:.2%})",
     "default_share": "holds its default in another share of requests (by {value:.2%})",
     "canary_share": "the canary's share of the traffic is {value:.2%} outside 1% to 5%",
     "sample_ratio": "the canary's share of the traffic is {value:.2%} off the one that was meant",
@@ -80,6 +85,8 @@ TELLS = {
     "undetected": "what the drill planted was not detected",
     "unfound": "{value:.0%} of the drill's wrong features were not claimed",
     "unverified": "nobody verified that what the drill planted was over",
+    **dict.fromkeys(FALLS, "the model's {name} fell by {value:.4f}"),
+    **dict.fromkeys(RISES, "the model's {name} rose by {value:.1%} of what it was"),
 }
 TOGETHER = 3  # features that are told each for itself
 MEASURES = {
@@ -97,13 +104,14 @@ FIRES = {
 def tell(f: Finding) -> str:
     """One finding in words."""
     where = f" where {f.segment.replace('=', ' is ')}" if f.segment else ""
-    if f.verdict == Verdict.inconclusive:
+    if f.verdict == Verdict.inconclusive and f.statistic != "uncompared":
         enough = f"; about {f.needs:,} on each side would settle it" if f.needs else ""
         counted = f" (counting as {f.effective:,}, for those of one entity are alike)" if f.effective else ""
         about = f"{f.feature or f.statistic}{where}"
         return f"{about}: {f.n:,} rows{counted} cannot tell whether {f.statistic} is within {f.threshold:g}{enough}"
-    text = TELLS.get(f.statistic, f"{f.statistic} {{value:.4g}}").format(value=f.value)
-    return (f"{f.feature} {text}" if f.feature else text) + where
+    text = TELLS.get(stem(f.statistic), f"{f.statistic} {{value:.4g}}").format(value=f.value, name=named(f.statistic))
+    rule = f" ({f.statistic})" if "@" in f.statistic and f.check != "impact" else ""
+    return (f"{f.feature} {text}" if f.feature else text) + rule + where
 
 
 def told_once(found: Sequence[Finding]) -> list[tuple[Finding, str]]:
@@ -151,7 +159,9 @@ def tolerated(f: Finding) -> str:
 def about(one: Mapping[str, Any]) -> str:
     """What a finding of another run was about."""
     where = f" where {one['segment'].replace('=', ' is ')}" if one["segment"] else ""
-    whole = {"rollback": "models", "shadow": "all requests", "blind": "the drill"}.get(one["check"], "keys")
+    whole = {"rollback": "models", "shadow": "all requests", "blind": "the drill", "impact": "the model"}.get(
+        one["check"], "keys"
+    )
     return f"{one['feature'] or whole}: {one['check']} {one['statistic']}{where} ({one['change']})"
 
 
@@ -191,7 +201,7 @@ def telling(seen: Seen) -> str:
     if lost is None:
         return said + alone
     about = f" ({lost['low']:+.4f} to {lost['high']:+.4f})" if there(lost["low"]) else ""
-    what = f"{lost['skew']} at {share(lost['severity'])}, {lost['cost']:+.4f} {NAMES[lost['metric']]}{about}."
+    what = f"{lost['skew']} at {share(lost['severity'])}, {lost['cost']:+.4f} {named(lost['metric'])}{about}."
     if lost["sure"]:
         return f"{said} The largest loss that nothing notices: {what}{alone}"
     return f"{said} Nothing that goes unnoticed costs more than chance may; nearest is {what}{alone}"

@@ -12,7 +12,7 @@ import numpy as np
 from ..checks.distribution import distribution
 from ..checks.schema import schema
 from ..checks.shadow import CHANGE, Watched, shadow
-from ..costs import DRAWS, cost
+from ..costs import CHANGES_ONLY, DRAWS, cost, losses
 from ..policy import Policy
 from ..policy_file import read_policy
 from ..records import Finding, NotRun, Verdict
@@ -20,6 +20,7 @@ from ..results import hourly
 from ..results.results import Findings, Impact, Result
 from ..results.words import several, share, tell
 from ..statistics.clusters import heaviest
+from ..statistics.metrics import stem
 from .rollouts import Rollout
 
 SAYS = {"ok": "promote", "warn": "hold", "inconclusive": "hold", "breach": "roll back"}
@@ -70,14 +71,12 @@ class Decision(Result):
         worst = [f for f in own if str(f.verdict) == loud] or [f for f in own if str(f.verdict) == self.verdict]
         if not worst:
             return "nothing could be judged."
-        first = min(
-            worst, key=lambda f: (f.check != "shadow", f.segment is not None, f.feature is not None, -_times(f))
-        )
+        first = min(worst, key=_importance)
         others = dict.fromkeys(f.feature or f.statistic for f in worst if f is not first)
         others.pop(first.feature or first.statistic, None)
         more = f", and {several(len(others), 'more reason')}" if others else ""
         if first.verdict == Verdict.inconclusive:
-            return f"too little is known yet. {tell(first)}{more}."
+            return f"too little is known{'' if first.statistic == 'uncompared' else ' yet'}. {tell(first)}{more}."
         limit = f" (held above {_said(first, first.threshold)})" if first.threshold else ""
         since = f" Certain since {self.since}." if self.since else ""
         return f"{tell(first)}{limit}{more}.{since}"
@@ -112,6 +111,11 @@ class Decision(Result):
         )
 
 
+def _importance(f):
+    """What is said first: what was not compared at all, and then what is about all requests, the loudest first."""
+    return f.statistic != "uncompared", f.check != "shadow", f.segment is not None, f.feature is not None, -_times(f)
+
+
 def _said(f, limit):
     return share(limit) if f.unit.startswith(("share", "of the current's")) else f"{limit:g}"
 
@@ -130,9 +134,9 @@ def decide(rollout: Rollout, policy: Policy | None = None, seed: int = 0, draws:
     """
     policy = policy or read_policy()
     half = replace(policy, alpha=policy.alpha / 2)
-    watched = list(shadow(rollout, policy))
     costs, absent = _costs(rollout, policy, seed, draws)
-    watched += _calibration(costs, half.level(rollout.case))
+    watched = list(shadow(rollout, policy, _labelled(rollout, costs)))
+    watched += _losses(costs, policy, half.level(rollout.case))
     watched += _arms(rollout, half)
     judged = [(w, policy.judge(w.finding)) for w in watched]
     alarmed = {f.feature for _, f in judged if f.verdict and f.verdict.alarm}
@@ -205,26 +209,32 @@ def _costs(rollout, policy, seed, draws):
     return Impact([replace(c, change=CHANGE) for c in costs if c.change == "skew"]), list(absent)
 
 
-def _calibration(costs, level):
-    """How much worse calibrated the candidate is, as the bootstrap's spread taken for normal has it."""
+def _labelled(rollout, costs):
+    """How many requests had a label: of both models' for the metrics, of a canary's in either log."""
+    if rollout.paired:
+        return max((c.n for c in costs if stem(c.metric) not in CHANGES_ONLY and c.segment is None), default=0)
+    sides = rollout.columns(rollout.case.roles.label)
+    return min(int(s.notna().sum()) for s in sides) if sides else 0
+
+
+def _losses(costs, policy, level):
+    """How much worse calibrated the candidate is, and what else it loses beyond what is tolerated.
+
+    The bounds are as the bootstrap's spread taken for normal has them at the level: an hour's look costs no more than another.
+    """
     from scipy.stats import norm
 
+    wide = float(norm.isf(level / 2)) / WIDER
     found = costs.get("calibration_error", CHANGE)
-    if found is not None and found.delta is not None and found.low is not None:
-        half = (found.high - found.low) / 2 / WIDER * float(norm.isf(level / 2))
-        yield Watched(
-            Finding(
-                "shadow",
-                CHANGE,
-                None,
-                "calibration",
-                found.delta,
-                "of a probability",
-                found.n,
-                found.delta - half,
-                found.delta + half,
-            )
-        )
+    if found is not None and None not in (found.delta, found.low):
+        half = (found.high - found.low) / 2 * wide
+        about = ("shadow", CHANGE, None, "calibration", found.delta, "of a probability", found.n)
+        yield Watched(Finding(*about, found.delta - half, found.delta + half))
+    for f in losses(costs):
+        half = (f.high - f.low) / 2 * wide
+        f = replace(f, low=f.value - half, high=f.value + half)
+        if (judged := policy.judge(f)).verdict and judged.verdict.alarm:
+            yield Watched(f)
 
 
 def _first(watched, finding, policy, index):
@@ -247,7 +257,9 @@ def _drawn(judged):
     loud = sorted((one for one in series if one[1].verdict == Verdict.breach), key=lambda one: -_times(one[1]))[
         :LOUDEST
     ]
-    return loud + [one for one in series if one not in loud and one[1].statistic in DRAWN and one[1].segment is None]
+    return loud + [
+        one for one in series if one not in loud and stem(one[1].statistic) in DRAWN and one[1].segment is None
+    ]
 
 
 def _hours(watched, finding, policy, index):
@@ -291,9 +303,9 @@ def _absent(rollout, measured):
     roles = rollout.case.roles
     if not rollout.trained:
         yield NotRun("training", "what the candidate receives was not compared with its own training", "training")
-    if rollout.columns(rollout.latency) is None:
+    if rollout.latency is None:
         yield NotRun("latency", "nothing says how long either model took", "latency, a column of both logs")
-    if rollout.columns(rollout.error) is None:
+    if rollout.error is None:
         yield NotRun(
             "errors", "only a request without a prediction counted as an error", "error, a column of both logs"
         )

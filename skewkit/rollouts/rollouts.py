@@ -14,14 +14,18 @@ from ..load.case import compare
 from ..load.locations import Source, open_table
 from ..policy import Policy
 from ..records import Case, SkewkitError
+from ..tables.columns import kind_of
 from ..tables.engines import Local
 from ..tables.segments import frequent
+from .failures import Failure, failure
 
 MODES = ("shadow", "canary")
+NUMBERS = ("number", "integer", "boolean")
+LOGS = ("current", "candidate")
 WHOLE, FEATURE, SEGMENT = (
     14,
     3,
-    3,
+    4,
 )  # statistics with bounds, at most: of all requests, of a feature, and within a segment
 
 
@@ -31,17 +35,19 @@ class Rollout:
 
     The case holds the candidate's log as served and the current's as replayed; ``trained``: its training is the candidate's
     own, else there is none. In ``mode`` shadow the case has pairs, and columns are row against row; a canary's are of two sets
-    of requests. ``latency`` and ``error`` name columns of both logs; ``defaults`` map a feature to the value that stands for
-    none; ``share`` of the traffic was meant for the candidate.
+    of requests. ``latency`` names a column of both logs, ``error`` says of which requests failed; ``defaults`` map a feature to
+    the value that stands for none; ``share`` of the traffic was meant for the candidate. ``apart`` are columns that one log
+    alone has, where no features were named.
     """
 
     case: Case
     mode: str
     trained: bool = False
     latency: str | None = None
-    error: str | None = None
+    error: Failure | None = None
     defaults: Mapping[str, Any] | None = None
     share: float | None = None
+    apart: tuple[str, ...] = ()
 
     @property
     def paired(self) -> bool:
@@ -55,15 +61,24 @@ class Rollout:
         return self.case.pairs.columns(name) if self.paired else tuple(t.column(name) for t in tables)
 
     @cached_property
+    def failed(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Which requests failed, by the column of errors, on both sides; None where nothing says so."""
+        if self.error is None:
+            return None
+        sides = self.columns(self.error.column)
+        return tuple(self.error.of(s, log) for s, log in zip(sides, LOGS, strict=True))
+
+    @cached_property
     def hours(self) -> tuple[pd.DatetimeIndex, tuple[np.ndarray, np.ndarray]]:
         """The hours (UTC) in which requests were made, and the number of each row's hour on both sides.
 
-        A request that both answered was made when the current's log says so.
+        A request that both answered was made when the current's log says so; one without a time counts from the last hour on.
         """
         first, later = (t.dt.tz_convert("UTC").dt.floor("h") for t in self.columns(self.case.roles.time))
         sides = (first, first if self.paired else later)
         index = pd.DatetimeIndex(pd.concat(sides).dropna().unique()).sort_values()
-        return index, tuple(index.get_indexer(side) for side in sides)
+        last = len(index) - 1
+        return index, tuple(np.where(side.isna(), last, index.get_indexer(side)) for side in sides)
 
     @cached_property
     def parts(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -135,12 +150,16 @@ def rollout(
     if not 0 <= share < 1:
         raise SkewkitError(f"share={share!r} was given; it is a share of the traffic in (0, 1), or 0: not known")
     before, after = _sides(current, candidate, suffix)
-    for column in filter(None, (prediction, latency, error)):
+    fails = failure(error, before.columns)
+    for column in filter(None, (prediction, latency, fails and fails.column)):
+        _there(column, before, after)
+    for column in filter(None, (prediction, latency)):
         _number(column, before, after)
     trained = not (training is None or (isinstance(training, str) and not training))
-    own = (key, entity, time, label, prediction, latency, error, *(as_of or {}).values())
+    own = (key, entity, time, label, prediction, latency, fails and fails.column, *(as_of or {}).values())
     shared = [c for c in after.columns if c in before.columns and c not in own]
     known = features or (() if trained else shared)
+    apart = () if known is not shared else tuple(sorted({*before.columns}.symmetric_difference(after.columns) - {*own}))
     roles = dict(
         key=key, entity=entity, time=time, time_zone=time_zone, label=label, prediction=prediction, segments=segments
     )
@@ -158,9 +177,9 @@ def rollout(
         raise SkewkitError(
             str(e).replace("replayed", "the current's log").replace("served", "the candidate's log")
         ) from None
-    if unknown := [f for f in defaults or {} if f not in case.roles.features]:
-        raise SkewkitError(f"defaults names {unknown[0]!r}; the features are {', '.join(case.roles.features)}")
-    found = Rollout(case, mode, trained, latency or None, error or None, defaults or {}, share or None)
+    for feature, default in (defaults or {}).items():
+        _default(feature, default, case)
+    found = Rollout(case, mode, trained, latency or None, fails, defaults or {}, share or None, apart)
     if not len(found.hours[0]):
         raise SkewkitError(f"no request has a time in {time!r}; give the column that says when each was made")
     return found
@@ -193,9 +212,28 @@ def _sides(current, candidate, suffix):
     return replace(table, source=plain, memo={}), replace(table, source=other, name="candidate", memo={})
 
 
-def _number(column, *tables):
-    for t, name in zip(tables, ("current", "candidate"), strict=True):
+def _default(feature, default, case):
+    """Refuse a default that no value of its feature can be: it would never be seen."""
+    if feature not in case.roles.features:
+        raise SkewkitError(f"defaults names {feature!r}; the features are {', '.join(case.roles.features)}")
+    kinds = {t.kinds()[feature] for t in (case.replayed, case.served) if feature in t.columns}
+    own = kind_of(pd.Series([default]))
+    if pd.isna(default) or (own not in kinds and not {own, *kinds} <= set(NUMBERS)):
+        raise SkewkitError(
+            f"defaults says that {default!r} stands for none of {feature!r}, which holds {', '.join(sorted(kinds))}; "
+            f"give a value of its kind (nulls are counted anyway)"
+        )
+
+
+def _there(column, *tables):
+    for t, name in zip(tables, LOGS, strict=True):
         if column not in t.columns:
             raise SkewkitError(f"{name} has no column {column!r}; it has {', '.join(t.columns)}")
-        if (kind := t.kinds()[column]) not in ("number", "integer", "boolean"):
+
+
+def _number(column, *tables):
+    """A column without a value has no kind: it has nothing to compare, and that is found."""
+    for t, name in zip(tables, LOGS, strict=True):
+        kind = t.kinds()[column]
+        if kind not in NUMBERS and t.column(column).notna().any():
             raise SkewkitError(f"{name}: {column!r} is {kind}, and a number is needed")

@@ -6,6 +6,8 @@ scores are sorted once; sums over rows are kept a cluster and reweighted by one 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,10 +19,8 @@ TINY = 1e-15  # probabilities are kept this far from 0 and 1 in the log loss, as
 NAMES = {
     "auc": "AUC",
     "average_precision": "average precision",
-    "precision_top": "precision among the riskiest",
-    "recall_top": "recall among the riskiest",
-    "precision": "precision of the decisions",
-    "recall": "recall of the decisions",
+    "precision": "precision",
+    "recall": "recall",
     "log_loss": "log loss",
     "brier": "Brier score",
     "calibration_error": "calibration error",
@@ -35,9 +35,52 @@ NAMES = {
     "recall_macro": "recall (macro)",
     "auc_macro": "AUC (macro)",
 }
-HEADLINE = ("auc", "precision_top", "mae", "accuracy", "moved")  # what a drill's table shows, where it was measured
+# what a drill's table shows, where it was measured: of each line the first; with an @ at whatever share it was measured
+HEADLINE = (("auc",), ("precision@",), ("mae",), ("accuracy@", "accuracy"), ("moved",))
+# what a model loses: by how much one of the first fell, or one of the second rose, as a share of what it was
+FALLS = ("auc", "average_precision", "accuracy", "precision", "recall", "auc_macro", "precision_macro", "recall_macro")
+RISES = ("log_loss", "brier", "calibration_error", "money_per_request", "mae", "quantile_loss")
+HALF = 0.5  # the decision on a probability, where nobody gave another threshold
+FIXED = "-fixed"  # of the metrics of a share, at the threshold that it reached before: a score that rises flags more
 
 Estimate = tuple[float, np.ndarray]  # the value, and one value a replicate, shape (draws,)
+
+
+def at(share: float) -> str:
+    """How a metric of the riskiest share of requests is called, behind its name: @10%."""
+    return f"@{100 * share:g}%"
+
+
+def stem(metric: str) -> str:
+    """A metric's or statistic's name without its rule of decisions."""
+    return metric.partition("@")[0]
+
+
+def named(metric: str) -> str:
+    """A metric in words, with its rule of decisions: precision@10%."""
+    name, rule = NAMES.get(stem(metric), stem(metric)), metric[len(stem(metric)) :]
+    return name + rule.replace(FIXED, ", threshold as before")
+
+
+def headline(metrics: Iterable[str]) -> list[str]:
+    """Those of the metrics that a drill's table shows, in its order."""
+    metrics = list(metrics)
+    found = ([m for w in either for m in metrics if _is(m, w)] for either in HEADLINE)
+    return [some[0] for some in found if some]
+
+
+def _is(metric, wanted):
+    return metric == wanted or (wanted.endswith("@") and re.fullmatch(re.escape(wanted) + r"[\d.e+-]+%", metric))
+
+
+def thresholds(scores: np.ndarray, given: float | None, top: float) -> tuple[tuple[str, float], ...]:
+    """From which score on a decision is yes, by each rule, behind whose name its metrics are called.
+
+    The one that was given, or 0.5 of probabilities, has no name; of any score, what its riskiest share reaches has.
+    """
+    plain = given if given is not None else HALF if ((scores >= 0) & (scores <= 1)).all() else None
+    share = (at(top), float(np.quantile(scores, 1 - top)))
+    return (share,) if plain is None else (("", float(plain)), share)
 
 
 @dataclass(frozen=True)
@@ -68,9 +111,9 @@ class Scored:
 
 @dataclass(frozen=True)
 class Reading:
-    """How scores are read: a decision at ``threshold``, the riskiest ``top`` share, what counts as moved, and prices."""
+    """How scores are read: decisions at `thresholds`, the riskiest ``top`` share, what counts as moved, and prices."""
 
-    threshold: float | None
+    thresholds: tuple[tuple[str, float], ...]
     top: float
     moved: float
     floor: float
@@ -95,8 +138,10 @@ class Measured:
             if self.side.labels is None
             else self._ranked() | self._decisions() | self._probabilities() | self._money()
         )
-        flips = self._decided(self.side.scores) != self._decided(self.base.scores)
-        return found | {"moved": self.mean(self._moved()), "flips": self.mean(flips)}
+        found["moved"] = self.mean(self._moved())
+        for rule, threshold in self.reading.thresholds:
+            found[f"flips{rule}"] = self.mean((self.side.scores >= threshold) != (self.base.scores >= threshold))
+        return found
 
     def mean(self, rows: np.ndarray) -> Estimate:
         """The mean of a number a row."""
@@ -116,25 +161,24 @@ class Measured:
         was = self.base.scores
         return np.abs(self.side.scores - was) > self.reading.moved * np.maximum(np.abs(was), self.reading.floor)
 
-    def _decided(self, scores):
-        return scores >= self.reading.threshold
-
     def _ranked(self):
         sort = Sort(self.side.scores, self.side.labels)
         value = sort.metrics(np.ones(len(self.side)), self.reading.top)
         clusters = self.side.clusters[sort.order]
         with ThreadPoolExecutor() as pool:  # each replicate is its own: as many threads as there are change no bit
             drawn = np.array(list(pool.map(lambda w: sort.ranked(w[clusters], self.reading.top), self.weights)))
-        return {name: (float(value[i]), drawn[:, i]) for i, name in enumerate(RANKED)}
+        names = (*RANKED, f"precision{at(self.reading.top)}", f"recall{at(self.reading.top)}")
+        return {name: (float(value[i]), drawn[:, i]) for i, name in enumerate(names)}
 
     def _decisions(self):
-        """At a threshold that stays: a score that rises for everybody decides yes more often."""
-        said, so = self._decided(self.side.scores), self.side.labels > 0
-        return {
-            "accuracy": self.mean(said == so),
-            "precision": self.ratio(said & so, said),
-            "recall": self.ratio(said & so, so),
-        }
+        """At thresholds that stay: a score that rises for everybody decides yes more often."""
+        found, so = {}, self.side.labels > 0
+        for rule, threshold in self.reading.thresholds:
+            said, fixed = self.side.scores >= threshold, rule and rule + FIXED
+            found[f"accuracy{rule}"] = self.mean(said == so)
+            found[f"precision{fixed}"] = self.ratio(said & so, said)
+            found[f"recall{fixed}"] = self.ratio(said & so, so)
+        return found
 
     def _probabilities(self):
         y, p = self.side.labels, self.side.scores
@@ -158,12 +202,12 @@ class Measured:
     def _money(self):
         if self.side.price is None:
             return {}
-        said, so = self._decided(self.side.scores), self.side.labels > 0
-        return {
-            "money_per_request": self.mean(
-                np.where(said & ~so, self.reading.false_positive, 0.0) + np.where(so & ~said, self.side.price, 0.0)
-            )
-        }
+        found, so = {}, self.side.labels > 0
+        for rule, threshold in self.reading.thresholds:
+            said = self.side.scores >= threshold
+            wrong = np.where(said & ~so, self.reading.false_positive, 0.0) + np.where(so & ~said, self.side.price, 0.0)
+            found[f"money_per_request{rule}"] = self.mean(wrong)
+        return found
 
     def _errors(self):
         off = self.side.labels - self.side.scores
@@ -206,7 +250,7 @@ class Measured:
         return {"moved": self.mean(apart > self.reading.moved), "flips": self.mean(flips)}
 
 
-RANKED = ("auc", "average_precision", "precision_top", "recall_top")
+RANKED = ("auc", "average_precision")  # and, by their share, precision and recall among the riskiest
 
 
 class Sort:
@@ -219,7 +263,7 @@ class Sort:
         self.positive = labels[self.order] > 0
 
     def metrics(self, weights: np.ndarray, top: float) -> np.ndarray:
-        """RANKED, shape (4,), for rows' weights of shape (n,); null where one class has no weight.
+        """RANKED, precision and recall among the riskiest, shape (4,), for rows' weights of shape (n,); null where one class has no weight.
 
         Equal to scikit-learn's roc_auc_score and average_precision_score with sample weights.
         """
