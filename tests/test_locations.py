@@ -461,7 +461,7 @@ def test_csv_files_that_disagree_are_named(tmp_path, monkeypatch):
     assert open_table("t", two("x\n1\n", "x\n2.5\n", "csv")).column("x").tolist() == [1.0, 2.5]
     refused(two("x\n1\n", "x\nmaria\n", "csv"), "int64 in a.csv", "string in b.csv")
     many = "x,y\n" + "1,2\n" * 400_000
-    said = refused(two("x,y\n1,2\n", many + "1,maria\n", "csv"), "b.csv", "row 400002", "no int64")
+    said = refused(two("x,y\n1,2\n", many + "1,maria\n", "csv"), "b.csv", "'y'", "row 400001 below the header")
     assert "maria" not in said
     said = refused(two("x,y\n1,2\n", many + "1,maria,3\n", "csv"), "b.csv", "row 400002", "3 values", "header 2")
     assert "maria" not in said
