@@ -8,43 +8,20 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import mmap
-import re
-import tempfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from ..records import SkewkitError
-from .csv_dialect import SAMPLE, SEPARATORS, Dialect, header, not_in
-from .csv_values import DATED, LIKE, NULLS, NUMBERS, Facts, Reading, decimals, fits, joined, read, reading_of, verified
-from .watched import refuse_changed, stamps
-
-BLOCK = 1 << 24  # bytes read at a time; a row is no longer
-TOTAL = r"(?i:(?:grand |sub)?totals?|sum|summe|gesamt(?:summe)?|insgesamt|somme|suma|totale)"
-FEW = 0.01  # of a column's rows: so few that are no number, among numbers of many values, are no kind of their own
-MANY = 100
-
-
-class _Hashed(io.RawIOBase):
-    """A stream of bytes, each of which is hashed as it is read."""
-
-    def __init__(self, stream, digest):
-        self.stream, self.digest = stream, digest
-
-    def readable(self):
-        return True
-
-    def readinto(self, into):
-        block = self.stream.read(len(into))
-        self.digest.update(block)
-        into[: len(block)] = block
-        return len(block)
+from .csv_dialect import SAMPLE, Dialect, Header, header
+from .csv_strays import refuse_strays
+from .csv_texts import Again, Hashed, Texts, spooled
+from .csv_values import Reading, decimals, joined, read, reading_of, verified
+from .watched import refuse_changed, stamps, unread
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,25 +32,12 @@ class CsvFile:
     names: tuple[str, ...]
     readings: dict[str, Reading]
     rows: int
-    texts: _Texts
+    texts: Texts
     said: dict[str, Any]
 
     def column(self, name: str) -> pa.ChunkedArray:
         """One column's texts, shape (rows,)."""
         return self.texts.column(self.names.index(name), self.rows)
-
-
-class _Texts:
-    """Columns of texts in a file that nobody else sees, and that is gone with this."""
-
-    def __init__(self, file):
-        file.flush()
-        self.bytes = pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        self.metadata = pq.read_metadata(pa.BufferReader(self.bytes))
-
-    def column(self, place, rows):
-        file = pq.ParquetFile(pa.BufferReader(self.bytes), metadata=self.metadata)
-        return file.read([str(place)]).column(0).slice(0, rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,57 +130,54 @@ def _readings(table):
 
 
 def _opened(who, path, called, filesystem, dialect, digest):
-    with filesystem.open_input_stream(path, compression=None) as raw:
-        stream = io.BufferedReader(_Hashed(raw, digest), 1 << 20)
-        if path.lower().endswith(".gz"):
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20)
-        begins = stream.read(SAMPLE)
-        found = header(who, begins, len(begins) < SAMPLE, dialect)
-        left_out = _unnamed(who, found.names)
-        facts, rows, texts, dropped = _spooled(who, _Again(begins, stream), found)
-        while stream.read(1 << 20):  # what a reader left, so that the hash is of the whole file
-            pass
+    try:
+        with filesystem.open_input_stream(path, compression=None) as raw:
+            stream = io.BufferedReader(Hashed(raw, digest), 1 << 20)
+            if path.lower().endswith(".gz"):
+                stream = io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 20)
+            begins = stream.read(SAMPLE)
+            found = header(who, begins, len(begins) < SAMPLE, dialect)
+            left_out = _unnamed(who, found.names)
+            facts, rows, texts, dropped = spooled(who, Again(begins, stream), found)
+            while stream.read(1 << 20):  # what a reader left, so that the hash is of the whole file
+                pass
+    except (OSError, EOFError, zlib.error) as e:
+        raise SkewkitError(
+            f"{who} cannot be read: {unread(e) or f'is it a whole file of its kind, CSV? ({type(e).__name__})'}"
+        ) from None
     if left_out is not None and (wrong := _not_an_index(texts.column(left_out, rows))):
         raise SkewkitError(f"{who}: its column {left_out + 1} has no name, and holds {wrong}; name it, or leave it out")
-    shown = decimals(facts)
-    readings, places = {}, [i for i in range(len(found.names)) if i != left_out]
-    for i in places:
-        column = found.names[i]
-        if column in dialect.text:
-            readings[column] = Reading("text", mixed=True)
-            continue
-        reading = reading_of(f"{who}: column {column!r}", facts[i], shown, dialect)
-        if reading.kind != "text" or dialect.time_format:
-            reading = verified(reading, texts.column(i, rows), dialect.time_format)
-        readings[column] = reading
-    _refuse_strays(who, found, readings, lambda c: texts.column(found.names.index(c), rows), rows, dialect)
-    said = {**replace(found.dialect, null=(), text=()).said, **dialect.said}
-    marks = {r.how for r in readings.values() if r.how and r.kind in ("number", "integer")}
-    said |= {
-        n: m for n, i in (("decimal", 0), ("thousands", 1)) for m in sorted({h[i] for h in marks} - {"", "."[i:]})[:1]
-    }
-    times = sorted({r.how for r in readings.values() if r.how and "time" in r.kind})
-    said |= {"time_format": times[0]} if times else {}
+    shown, readings = decimals(facts), {}
+    for i, name in enumerate(found.names):
+        if i != left_out:
+            told = (facts[i], shown, found.dialect)
+            readings[name] = _typed(f"{who}: column {name!r}", name, *told, lambda i=i: texts.column(i, rows))
+    refuse_strays(who, readings, lambda c: texts.column(found.names.index(c), rows), rows, found.dialect)
+    said = _said(found, readings)
     said |= {"headers_left_out": dropped} if dropped else {}
-    said |= {"lines_above": found.lines - 1} if found.lines > 1 else {}
     said |= {"unnamed_left_out": True} if left_out is not None else {}
     return CsvFile(called, found.names, readings, rows, texts, said)
 
 
-class _Again(io.RawIOBase):
-    """A stream from its beginning, of which some was read."""
+def _typed(who, name, facts, shown, dialect, texts):
+    if name in dialect.text:
+        return Reading("text", mixed=True)
+    reading = reading_of(who, facts, shown, dialect)
+    if reading.kind == "text" and not dialect.time_format:
+        return reading
+    return verified(reading, texts(), dialect.time_format)
 
-    def __init__(self, begins, stream):
-        self.begins, self.stream = begins, stream
 
-    def readable(self):
-        return True
-
-    def readinto(self, into):
-        block, self.begins = self.begins[: len(into)], self.begins[len(into) :]
-        block = block or self.stream.read(len(into))
-        into[: len(block)] = block
-        return len(block)
+def _said(found: Header, readings) -> dict[str, Any]:
+    """How a file was read: as it was said, and as it was found."""
+    said = found.dialect.said
+    marks = {r.how for r in readings.values() if r.how and r.kind in ("number", "integer")}
+    for name, i in (("decimal", 0), ("thousands", 1)):
+        if used := sorted({m[i] for m in marks} - {"", "."[i:]}):
+            said[name] = used[0]
+    if times := sorted({r.how for r in readings.values() if r.how and "time" in r.kind}):
+        said["time_format"] = times[0]
+    return said | ({"lines_above": found.lines - 1} if found.lines > 1 else {})
 
 
 def _unnamed(who, names):
@@ -236,150 +197,3 @@ def _not_an_index(column):
         return ""
     rows = pa.array(range(len(column))).cast(pa.string())
     return "" if column.null_count == 0 and pc.all(pc.equal(column, rows)).as_py() else "more than the rows' numbers"
-
-
-def _spooled(who, stream, found):
-    """What the values of each column can be, how many rows there are, their texts in a file, and headers left out."""
-    columns = [str(i) for i in range(len(found.names))]
-    facts, rows, dropped, dialect = [Facts() for _ in columns], 0, 0, found.dialect
-    file = tempfile.TemporaryFile(prefix="skewkit-")  # noqa: SIM115  it lives as long as the table
-    schema = pa.schema([(c, pa.string()) for c in columns])
-    wrong: list = []
-
-    def odd(row):
-        if dialect.comment and row.text.startswith(dialect.comment):
-            return "skip"
-        wrong.append(row)
-        return "skip" if dialect.footer else "error"
-
-    try:
-        with pq.ParquetWriter(file, schema, compression="lz4", write_statistics=False) as writer:
-            for batch in _batches(stream, columns, found, odd):
-                batch, repeated = _without_headers(batch, found.names, dialect.comment)
-                for f, c in zip(facts, batch.columns, strict=True):
-                    f.see(c)
-                writer.write_batch(batch)
-                rows, dropped = rows + len(batch), dropped + repeated
-    except (pa.ArrowException, ValueError, OSError, EOFError) as e:
-        raise _trouble(who, e, wrong, found) from None
-    last = found.lines + rows + dropped + len(wrong)
-    if len(wrong) > dialect.footer or any(row.number + dialect.footer <= last for row in wrong):
-        raise _trouble(who, None, wrong, found)
-    texts = _Texts(file)
-    if dialect.footer:
-        rows = max(0, rows + len(wrong) - dialect.footer)
-        facts = [_facts(texts.column(i, rows)) for i in range(len(columns))]
-    return facts, rows, texts, dropped
-
-
-def _facts(column):
-    facts = Facts()
-    for chunk in column.chunks:
-        facts.see(chunk)
-    return facts
-
-
-def _batches(stream, columns, found, odd):
-    encoding = "utf8" if found.dialect.encoding in ("utf-8", "utf-8-sig") else found.dialect.encoding
-    return pacsv.open_csv(
-        pa.PythonFile(io.BufferedReader(stream, 1 << 20), "r"),
-        read_options=pacsv.ReadOptions(
-            column_names=columns, skip_rows=found.lines, encoding=encoding, block_size=BLOCK, use_threads=False
-        ),
-        parse_options=pacsv.ParseOptions(
-            delimiter=found.dialect.separator, newlines_in_values=True, invalid_row_handler=odd
-        ),
-        convert_options=pacsv.ConvertOptions(
-            column_types={c: pa.string() for c in columns},
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            null_values=["", *found.dialect.null],
-        ),
-    )
-
-
-def _without_headers(batch, names, comment):
-    """The rows, but for those that say the header again, and comments; how many of the former there were."""
-    first = batch.column(0)
-    if comment:
-        begins = pc.fill_null(pc.starts_with(first, pattern=comment), False)
-        batch = batch.filter(pc.invert(begins))
-        first = batch.column(0)
-    if len(names) < 2 or not names[0] or not (again := pc.fill_null(pc.equal(first, names[0]), False)).true_count:
-        return batch, 0
-    for name, column in zip(names[1:], batch.columns[1:], strict=True):
-        again = pc.and_(again, pc.fill_null(pc.equal(column, name), not name))
-    return batch.filter(pc.invert(again)), again.true_count
-
-
-def _trouble(who, error, wrong, found):
-    """What is the matter with a file; of Arrow's text the numbers alone, for it shows the rows."""
-    said, separator = str(error), found.dialect.separator
-    mark = SEPARATORS.get(separator, repr(separator))
-    if wrong:
-        row = wrong[0]
-        return SkewkitError(
-            f"{who}: row {row.number} (the header is {found.lines}) has {row.actual_columns} values, and the header "
-            f"{row.expected_columns}, by the separator {mark}; quote values that hold a {mark}, write the row whole, or, "
-            f"if it is a total at the end, give csv={{footer: 1}}"
-        )
-    if "invalid UTF8" in said or isinstance(error, UnicodeError):
-        return not_in(who, found.dialect.encoding)
-    if "straddling" in said:
-        return SkewkitError(
-            f"{who}: a quote is opened and not closed, or a row is beyond {BLOCK:,} bytes; write it again"
-        )
-    return SkewkitError(
-        f"{who}: is it a whole file of its kind, CSV in {found.dialect.encoding}? ({type(error).__name__})"
-    )
-
-
-def _refuse_strays(who, found, readings, column, rows, dialect):
-    """Raise SkewkitError for a total at the end, and for the odd row without a number in a column of numbers."""
-    strays: dict[str, Any] = {}
-    nothing_else = "|".join([LIKE, NULLS, *NUMBERS.values(), r"\d+"])
-    for name, reading in readings.items():
-        if reading.kind != "text" or not reading.mixed or name in dialect.text or reading.how in DATED:
-            continue
-        texts = column(name)
-        bad = pc.fill_null(pc.invert(fits(texts, nothing_else)), False)
-        count = pc.sum(bad).as_py() or 0
-        if 0 < count <= max(1, FEW * rows):
-            strays[name] = (count, pc.index(bad, True).as_py(), texts)
-    at = [first for _, first, _ in strays.values()]
-    for name, (count, first, texts) in strays.items():
-        total = first == rows - 1 and _is_total(texts[rows - 1])
-        last = count == 1 and first == rows - 1 >= MANY  # seldom by chance
-        if total or last or at.count(first) > 1 or len(pc.unique(texts)) > MANY:
-            hint = (
-                "a total at the end: give csv={footer: 1}"
-                if total
-                else (
-                    f"a header or a total in between: write it out; a word for null: give csv={{null: [...]}}; "
-                    f"text: give csv={{text: [{name}]}}"
-                )
-            )
-            raise SkewkitError(
-                f"{who}: column {name!r} holds numbers or times, but for {count} of {rows:,} rows, first in row "
-                f"{first + 1} below the header; if that is {hint}"
-            )
-    if rows > 1 and not found.dialect.footer:
-        _refuse_total(who, readings, column, rows)
-
-
-def _is_total(value):
-    return re.fullmatch(rf"\s*(?:{TOTAL})\s*:?\s*", value.as_py() or "") is not None
-
-
-def _refuse_total(who, readings, column, rows):
-    """Raise SkewkitError where the last row is called a total, and lacks some other column's value that all others have."""
-    for name, reading in readings.items():
-        if reading.kind == "text" and _is_total((texts := column(name))[rows - 1]):
-            lacking = (
-                c for c in readings if c != name and (t := column(c)).null_count == 1 and not t[rows - 1].is_valid
-            )
-            if pc.sum(pc.equal(texts, texts[rows - 1])).as_py() == 1 and next(lacking, None):
-                raise SkewkitError(
-                    f"{who}: its last row, {rows} below the header, is called a total in column {name!r}; "
-                    f"give csv={{footer: 1}} to leave it out, or csv={{text: [{name}]}} to keep it"
-                )

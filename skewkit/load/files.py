@@ -22,7 +22,7 @@ from ..tables.engines import Local
 from .copies import refuse as refuse_copies
 from .csv_dialect import Dialect
 from .csv_files import open_csv
-from .watched import ERRORS, Watched, stamps
+from .watched import ERRORS, Watched, stamps, unread
 
 FORMATS = {
     ".parquet": "parquet",
@@ -167,10 +167,7 @@ def opened(name: str, files: Files, uri: str, csv: Dialect = Dialect()) -> Local
         )
     (kind,) = kinds
     if kind == "csv":
-        try:
-            data = open_csv(name, list(zip(files.paths, files.called, strict=True)), files.filesystem, csv)
-        except ERRORS as e:
-            raise SkewkitError(f"{name}: {uri} cannot be read: {_unread(e) or type(e).__name__}") from None
+        data = open_csv(name, zip(files.paths, files.called, strict=True), files.filesystem, csv)
         return Local(data, name=name, uri=uri, files=files.paths, filesystem=files.filesystem)
     then = stamps(files.filesystem, files.paths)
     reader = READERS[kind]()
@@ -232,24 +229,13 @@ def _explained(data, called, kind, error, columns):
 def _trouble(error, kind, filesystem, path, columns=()):
     """What is the matter with a file and what to do; of Arrow's text the numbers alone, for it shows the rows."""
     said = str(error)
-    if known := _unread(error):
+    if known := unread(error):
         return known
     if re.search(r"not in range|would lose data|out of bounds|overflow", said):
         return f"{', '.join(columns) or 'a column'} holds values beyond the type of the other files; write one type"
     if filesystem.get_file_info(path).size == 0:
         return "it is empty, without even a header; write it again, or leave it out"
     return f"is it a whole file of its kind, {CALLED.get(kind, kind)}? ({type(error).__name__})"
-
-
-def _unread(error):
-    """Why the system does not give a file's bytes; nothing where it is not the system that refuses."""
-    if isinstance(error, PermissionError):
-        return "you may not read it; ask for the permission"
-    if isinstance(error, FileNotFoundError):
-        return "it is listed, and its bytes are not there; fetch them, or leave the file out"
-    if not isinstance(error, pa.ArrowException) and isinstance(error, OSError) and error.errno:
-        return f"{os.strerror(error.errno)}; check the file"
-    return ""
 
 
 def _one(name, schemas, called):

@@ -50,6 +50,17 @@ def refuse_changed(who: str, filesystem: Any, paths: Sequence[str], called: Sequ
             )
 
 
+def unread(error: Exception) -> str:
+    """Why the system does not give a file's bytes; nothing where it is not the system that refuses."""
+    if isinstance(error, PermissionError):
+        return "you may not read it; ask for the permission"
+    if isinstance(error, FileNotFoundError):
+        return "it is listed, and its bytes are not there; fetch them, or leave the file out"
+    if not isinstance(error, pa.ArrowException) and isinstance(error, OSError) and error.errno:
+        return f"{os.strerror(error.errno)}; check the file"
+    return ""
+
+
 @dataclass(frozen=True, eq=False)
 class Watched:
     """A dataset of files whose every answer is of the files as they were when it was opened."""
