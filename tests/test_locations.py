@@ -556,7 +556,7 @@ def test_whatever_is_in_a_file_it_is_a_table_or_a_clear_error(file, beside):
             assert len(table.frame()) == len(table) or not table.columns
             table.sha256()
             with contextlib.suppress(SkewkitError):
-                sk.check(sk.compare(table.source, f"{place}/*.{suffix}"))
+                sk.check(sk.compare(table, f"{place}/*.{suffix}"))
         except SkewkitError as e:
             assert place in str(e) and len(str(e)) > 20
         assert bytes_of(place) == before

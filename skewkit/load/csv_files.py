@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ..records import SkewkitError
 from .csv_dialect import SAMPLE, Dialect, Header, header
-from .csv_strays import refuse_strays
+from .csv_strays import refuse_strays, refuse_total
 from .csv_texts import Again, Hashed, Texts, spooled
 from .csv_values import Reading, decimals, joined, read, reading_of, verified
 from .watched import refuse_changed, stamps, unread
@@ -152,7 +152,11 @@ def _opened(who, path, called, filesystem, dialect, digest):
         if i != left_out:
             told = (facts[i], shown, found.dialect)
             readings[name] = _typed(f"{who}: column {name!r}", name, *told, lambda i=i: texts.column(i, rows))
-    refuse_strays(who, readings, lambda c: texts.column(found.names.index(c), rows), rows, found.dialect)
+    places = {c: found.names.index(c) for c in readings}
+    refuse_strays(who, readings, lambda c: texts.column(places[c], rows), rows, found.dialect)
+    if rows > 1 and not found.dialect.footer:
+        last = {c: texts.last(i) for c, i in places.items() if c not in dialect.text and readings[c].kind == "text"}
+        refuse_total(who, readings, last, lambda c: texts.column(places[c], rows), rows)
     said = _said(found, readings)
     said |= {"headers_left_out": dropped} if dropped else {}
     said |= {"unnamed_left_out": True} if left_out is not None else {}

@@ -44,18 +44,17 @@ def refuse_strays(who: str, readings: dict[str, Any], column: Any, rows: int, di
                 f"{who}: column {name!r} holds numbers or times, but for {count} of {rows:,} rows, first in row "
                 f"{first + 1} below the header; if that is {hint}"
             )
-    if rows > 1 and not dialect.footer:
-        _refuse_total(who, readings, column, rows)
 
 
 def _is_total(value):
     return re.fullmatch(rf"\s*(?:{TOTAL})\s*:?\s*", value.as_py() or "") is not None
 
 
-def _refuse_total(who, readings, column, rows):
+def refuse_total(who: str, readings: dict[str, Any], last: dict[str, Any], column: Any, rows: int) -> None:
     """Raise SkewkitError where the last row is called a total, and lacks some other column's value that all others have."""
-    for name, reading in readings.items():
-        if reading.kind == "text" and _is_total((texts := column(name))[rows - 1]):
+    for name, value in last.items():
+        if _is_total(value):
+            texts = column(name)
             lacking = (
                 c for c in readings if c != name and (t := column(c)).null_count == 1 and not t[rows - 1].is_valid
             )

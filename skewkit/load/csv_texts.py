@@ -62,6 +62,12 @@ class Texts:
         file = pq.ParquetFile(pa.BufferReader(self.bytes), metadata=self.metadata)
         return file.read([str(place)]).column(0).slice(0, rows)
 
+    def last(self, place):
+        """The last text of a column."""
+        groups = [i for i in range(self.metadata.num_row_groups) if self.metadata.row_group(i).num_rows]
+        file = pq.ParquetFile(pa.BufferReader(self.bytes), metadata=self.metadata)
+        return file.read_row_group(groups[-1], [str(place)]).column(0)[-1] if groups else pa.scalar(None, pa.string())
+
 
 def spooled(who, stream, found):
     """What the values of each column can be, how many rows there are, their texts in a file, and headers left out."""

@@ -37,7 +37,7 @@ TYPES = {
 
 def _number(decimal, thousands):
     d, t = re.escape(decimal), re.escape(thousands)
-    whole = rf"(?:0|[1-9]\d{{0,2}}(?:{t}\d{{3}})*)" if thousands else r"(?:0|[1-9]\d*)"
+    whole = rf"(?:0|[1-9]\d*|[1-9]\d{{0,2}}(?:{t}\d{{3}})+)" if thousands else r"(?:0|[1-9]\d*)"
     return rf"[+-]?(?:{whole}(?:{d}\d*)?|{d}\d+)(?:[eE][+-]?\d+)?|(?i:[+-]?inf(?:inity)?)"
 
 
@@ -52,6 +52,14 @@ def _dated(form):
 NUMBERS = {marks: _number(*marks) for marks in (POINT, COMMA, *GROUPED)}
 TIMES = {"naive time": rf"{DAY}(?:{CLOCK})?", "time": rf"{DAY}{CLOCK}(?:Z|[+-]\d\d(?::?\d\d)?)"}
 PATTERNS = {"boolean": "(?i:true|false)", "integer": WHOLE, **NUMBERS, **TIMES, **{f: _dated(f) for f in DATED}}
+USUAL = ("integer", POINT, COMMA, *TIMES)
+FOLLOWS = {  # a whole number is one whatever the marks, and thousands need not be split
+    "integer": {"integer", *NUMBERS},
+    **{marks: {r for r in NUMBERS if r[0] == marks[0]} for marks in (POINT, COMMA)},
+    **{t: {t} for t in TIMES},
+}
+MISTAKEN = {POINT: (",", "."), COMMA: (".", ",")}  # the same characters, read as thousands
+SOME = 2_000
 LIKE = "|".join(rf"(?:{p})" for p in (PATTERNS["boolean"], NUMBERS[POINT], *TIMES.values()))  # no text, at a glance
 
 
@@ -72,19 +80,38 @@ class Facts:
 
     def see(self, texts: pa.Array) -> None:
         """Strike out the readings that some value refuses."""
-        values = pc.unique(texts).drop_null()
+        if self.filled and self.like and not self.alive:
+            return  # it is text, whatever comes
+        values = _distinct(texts)
+        if not len(values) or self._quickly(values):
+            return
         null = fits(values, NULLS)
         if pc.any(null).as_py():
             self.blank = self.blank or pc.any(pc.equal(values, "")).as_py()
             values = values.filter(pc.invert(null))
-        if not len(values):
-            return
-        self.filled = True
-        self.longest = max(self.longest, pc.max(pc.binary_length(values)).as_py())
-        whole = "integer" in self.alive and pc.all(fits(values, WHOLE)).as_py()
-        sure = ("integer", POINT, COMMA) if whole else ()  # a whole number is one whatever the decimal mark
-        self.alive = [r for r in self.alive if r in sure or (pc.all(fits(values, PATTERNS[r])).as_py())]
-        self.like = self.like or bool(self.alive) or pc.any(fits(values, LIKE)).as_py()
+        if len(values) and not self._quickly(values):
+            self.filled = True
+            self.alive = [r for r in self.alive if pc.all(fits(values, PATTERNS[r])).as_py()]
+            self.like = self.like or bool(self.alive) or pc.any(fits(values, LIKE)).as_py()
+
+    def _quickly(self, values):
+        """Whether all values are of one of the usual readings; what else they are then follows from it."""
+        usual = next((r for r in USUAL if r in self.alive and pc.all(fits(values, PATTERNS[r])).as_py()), None)
+        if usual is None:
+            return False
+        other = MISTAKEN.get(usual)
+        doubt = other in self.alive and pc.all(fits(values, PATTERNS[other])).as_py()
+        self.alive = [r for r in self.alive if r in FOLLOWS[usual] or (doubt and r == other)]
+        self.filled = self.like = True
+        if usual == "integer":
+            self.longest = max(self.longest, pc.max(pc.binary_length(values)).as_py())
+        return True
+
+
+def _distinct(texts):
+    """The texts that are no null, each once where they repeat."""
+    some = texts.slice(0, SOME)
+    return (pc.unique(texts) if 2 * len(pc.unique(some)) < len(some) else texts).drop_null()
 
 
 def decimals(facts: Iterable[Facts]) -> set[str]:
@@ -147,8 +174,7 @@ def _of_numbers(who, numbers, shown, dialect):
     if dialect.thousands:
         fit = [r for r in fit if r[1]] or fit
     plain = next((r for r in (POINT, COMMA) if r in fit), None)
-    other = {POINT: (",", "."), COMMA: (".", ",")}.get(plain)  # the same characters, read as thousands
-    if other in fit and not decimal and (plain == COMMA or shown):
+    if MISTAKEN.get(plain) in fit and not decimal and (plain == COMMA or shown):
         raise SkewkitError(
             f"{who} holds numbers that read two ways, as 1,234 does; say which, like csv={{thousands: ','}} or "
             f"csv={{decimal: ','}}, or name it in csv={{text: [...]}}"

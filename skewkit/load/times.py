@@ -88,7 +88,8 @@ def _of_text(name, values, time_format):
         facts.see(chunk)
     dialect = Dialect(time_format=time_format)
     reading = verified(reading_of(f"{name}: column {values.name!r}", facts, set(), dialect), texts, time_format)
-    if "time" in reading.kind:
+    other = time_format and reading.how in DATED and reading.how != time_format
+    if "time" in reading.kind and not other:
         return AsTime(reading.kind, reading)
     if time_format:
         raise SkewkitError(
