@@ -92,11 +92,11 @@ def spelled(value, decimal):
 
 def written(made, separator, decimal, newline, encoding):
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=separator, lineterminator=newline, quoting=csv.QUOTE_MINIMAL)
+    writer = csv.writer(out, delimiter=separator, lineterminator="\r\n")
     writer.writerow(made.schema.names)
     for row in made.to_pylist():
         writer.writerow([spelled(v, decimal) for v in row.values()])
-    return out.getvalue().encode(encoding)
+    return out.getvalue().replace("\r\n", newline).encode(encoding)
 
 
 @PINNED
