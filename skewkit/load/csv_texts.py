@@ -38,7 +38,7 @@ class Again(io.RawIOBase):
     """A stream from its beginning, of which some was read."""
 
     def __init__(self, begins, stream):
-        self.begins, self.stream = begins, stream
+        self.begins, self.stream, self.quotes = begins, stream, 0
 
     def readable(self):
         return True
@@ -46,6 +46,7 @@ class Again(io.RawIOBase):
     def readinto(self, into):
         block, self.begins = self.begins[: len(into)], self.begins[len(into) :]
         block = block or self.stream.read(len(into))
+        self.quotes += block.count(b'"')
         into[: len(block)] = block
         return len(block)
 
@@ -97,6 +98,8 @@ def spooled(who, stream, found):
     if len(wrong) > dialect.footer or any(row.number + dialect.footer <= last for row in wrong):
         raise _trouble(who, None, wrong, found)
     texts = Texts(file)
+    if stream.quotes % 2 and any("\n" in (texts.last(i).as_py() or "") for i in range(len(columns))):
+        raise SkewkitError(f"{who}: a quote is opened and never closed, in or before its last row; close it")
     if dialect.footer:
         rows = max(0, rows + len(wrong) - dialect.footer)
         facts = [_facts(texts.column(i, rows)) for i in range(len(columns))]

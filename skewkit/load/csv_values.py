@@ -22,7 +22,7 @@ DATED = {  # a day and a month in numbers, either of which may stand first
     for one, other in (("%d", "%m"), ("%m", "%d"))
     for mark in "/.-"
     for clock in ("", " %H:%M", " %H:%M:%S")
-}
+} | {f"%Y{mark}%m{mark}%d{clock}": (mark, clock) for mark in "/." for clock in ("", " %H:%M", " %H:%M:%S")}
 TYPES = {
     "null": pa.null(),
     "boolean": pa.bool_(),
@@ -38,7 +38,7 @@ TYPES = {
 def _number(decimal, thousands):
     d, t = re.escape(decimal), re.escape(thousands)
     whole = rf"(?:0|[1-9]\d*|[1-9]\d{{0,2}}(?:{t}\d{{3}})+)" if thousands else r"(?:0|[1-9]\d*)"
-    return rf"[+-]?(?:{whole}(?:{d}\d*)?|{d}\d+)(?:[eE][+-]?\d+)?|(?i:[+-]?inf(?:inity)?)"
+    return rf"-?(?:{whole}(?:{d}\d*)?|{d}\d+)(?:[eE][+-]?\d+)?|(?i:-?inf(?:inity)?)"
 
 
 def _dated(form):
@@ -46,7 +46,8 @@ def _dated(form):
     day, month = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
     one, other = (day, month) if form.startswith("%d") else (month, day)
     hours = {"": "", " %H:%M": r" \d\d:\d\d", " %H:%M:%S": r" \d\d:\d\d:\d\d"}[clock]
-    return rf"{one}{re.escape(mark)}{other}{re.escape(mark)}\d{{4}}{hours}"
+    parts = (r"\d{4}", month, day) if form.startswith("%Y") else (one, other, r"\d{4}")
+    return re.escape(mark).join(parts) + hours
 
 
 NUMBERS = {marks: _number(*marks) for marks in (POINT, COMMA, *GROUPED)}
@@ -60,7 +61,9 @@ FOLLOWS = {  # a whole number is one whatever the marks, and thousands need not 
 }
 MISTAKEN = {POINT: (",", "."), COMMA: (".", ",")}  # the same characters, read as thousands
 SOME = 2_000
-LIKE = "|".join(rf"(?:{p})" for p in (PATTERNS["boolean"], NUMBERS[POINT], *TIMES.values()))  # no text, at a glance
+LIKE = "|".join(
+    rf"(?:{p})" for p in (PATTERNS["boolean"], NUMBERS[POINT], NUMBERS[COMMA], *TIMES.values())
+)  # no text, at a glance
 
 
 def fits(values: pa.Array, pattern: str) -> pa.Array:
@@ -237,9 +240,7 @@ def read(texts: pa.ChunkedArray, reading: Reading, kind: pa.DataType) -> pa.Chun
     values = pc.utf8_trim(pc.if_else(fits(texts, NULLS), pa.scalar(None, texts.type), texts), characters=" \t")
     if reading.kind in ("number", "integer") and reading.how:
         values = _plain(values, *reading.how)
-    if pa.types.is_floating(kind):
-        values = pc.replace_substring_regex(values, pattern=r"^\+", replacement="")
-    elif pa.types.is_boolean(kind):
+    if pa.types.is_boolean(kind):
         values = pc.utf8_lower(values)
     elif reading.how and pa.types.is_timestamp(kind):
         padded = pc.replace_substring_regex(values, pattern=r"\b(\d)\b", replacement=r"0\1")
