@@ -81,7 +81,8 @@ def _list(name, value, of):
 
 def _mapping(name, value):
     nothing = value is None or (isinstance(value, (str, list, tuple)) and not value)
-    _needs(nothing or isinstance(value, Mapping), name, value, "names and values, like {a: b}")
+    if not nothing and not isinstance(value, Mapping):
+        raise SkewkitError(f"{name}={_shown(value)} was given; it holds names and values, like {{a: b}}")
     return {} if nothing else dict(value)
 
 
