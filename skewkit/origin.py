@@ -31,11 +31,11 @@ def stamped(frame: pd.DataFrame, **hashes: Any) -> pd.DataFrame:
 def made_from(thing: Any) -> dict[str, set[str]]:
     """The hashes that a table, of memory or files, or a model bears, by name: several where its files bear several."""
     source = getattr(thing, "source", None)
+    source = getattr(source, "data", source)  # of watched files
     if isinstance(source, pd.DataFrame):
         told = [source.attrs.get(NAME)]
     elif isinstance(source, ds.Dataset):
-        text = isinstance(getattr(source, "format", None), ds.CsvFileFormat)  # a table in memory has none
-        told = [] if text else map(_in_file, source.get_fragments())
+        told = map(_in_file, source.get_fragments())
     else:
         told = [getattr(thing, NAME, None)]
     found: dict[str, set[str]] = {}

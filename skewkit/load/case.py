@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ..contracts.contract import Contract, read_contract
-from ..evidence import SHOWS
 from ..names import function
 from ..origin import called, made_from
-from ..records import TASKS, Case, Roles, SkewkitError, moment
+from ..records import Case, Roles, SkewkitError, finite, moment
 from ..tables.engines import Local
 from ..tables.joins import paired
 from ..timeline import zone
@@ -20,10 +19,14 @@ from . import beside
 from .baseline_file import Baseline, is_baseline, read_baseline
 from .baseline_file import refuse as refuse_baseline
 from .copies import within
+from .csv_dialect import Dialect, dialects
+from .csv_files import alike
 from .event_tables import read_events
 from .locations import Source, open_table
 from .mlflow_store import resolve
 from .models import scorer
+from .parameters import COLUMN, LISTS, MAPPINGS, TEXT, checked
+from .times import missing, timed
 
 COSTS = ("false_positive", "false_negative", "amount")
 
@@ -57,6 +60,8 @@ def compare(
     lineage: Mapping[str, Any] | None = None,
     events: Mapping[str, Any] | None = None,
     drill: str = "",
+    csv: Mapping[str, Any] | None = None,
+    time_format: str = "",
 ) -> Case:
     """The tables a model was trained on and served, and their replay, as one Case.
 
@@ -83,53 +88,58 @@ def compare(
     "" where training has that column too, or it or the model bears the hash in itself (`origin`), or to
     mlflow:models:/NAME/VERSION#WHAT (see `mlflow_store.lineage`). None of these columns is a feature. ``events`` maps the name of a raw event table behind the features to {table, entity, happened, known, values};
     see `event_tables.read_events`. ``drill`` names the blind drill whose copies these tables are: a copy of another is
-    refused, and without it every copy is.
+    refused, and without it every copy is. ``csv`` says how CSV files are written where they do not tell it: separator,
+    decimal, thousands, encoding, comment, skip (lines above the header), footer (rows at the end), null (words), text
+    (columns) and time_format; of all tables, or by the table's name. ``time_format`` is how the request's time is written
+    where it is a text, like %d/%m/%Y, or a number since 1970: s, ms, us or ns.
 
     Raises SkewkitError for a file, column or time that cannot be used; nothing is read but what it names.
     """
-    if task not in TASKS:
-        raise SkewkitError(f"task {task!r} was asked; there are {', '.join(TASKS)}")
-    if evidence not in SHOWS:
-        raise SkewkitError(f"evidence {evidence!r} was asked; there are {', '.join(SHOWS)}")
+    asked = checked(locals())
+    key, entity, time, label, prediction, time_zone, time_format, drill, segments, features, trusted, sample = (
+        asked[n] for n in (*COLUMN, *TEXT, *LISTS, "sample")
+    )
+    cost, rename, as_of, lineage, events, csv = (asked[n] for n in MAPPINGS)
     given = {"training": training, "served": served, "replayed": replayed}
     given = {n: t for n, t in given.items() if n != "replayed" or not absent(t)}
     if "replayed" in given and replay:
         raise SkewkitError("both replayed and replay were given; give the table or the function that makes it")
-    if text := [n for n, v in (("segments", segments), ("features", features)) if isinstance(v, str)]:
-        raise SkewkitError(f"{text[0]} was given as text; it is a list of columns, like ['country']")
-    if isinstance(trusted, str):
-        raise SkewkitError("trusted was given as text; it is a list of types, like ['team.encoders.Target']")
-    cost, as_of, lineage = (dict(beside.mapping(*g)) for g in (("cost", cost), ("as_of", as_of), ("lineage", lineage)))
     lineage = resolve(lineage)
+    written = dialects(csv, (*given, "freshness", "events"))
     if unknown := set(cost) - set(COSTS):
-        raise SkewkitError(f"cost was given {', '.join(sorted(unknown))}; it takes {', '.join(COSTS)}")
-    if any(isinstance(cost.get(n, 0), (bool, str)) or cost.get(n, 0) is None for n in COSTS[:2]):
+        raise SkewkitError(f"cost was given {', '.join(sorted(map(str, unknown)))}; it takes {', '.join(COSTS)}")
+    if not all(finite(cost.get(n, 0)) for n in COSTS[:2]) or not isinstance(cost.get("amount", ""), str):
         raise SkewkitError(f"cost={cost!r} was given; a false positive and a false negative each cost a number")
     roles = Roles(*(c or None for c in (key, entity, time, label, prediction)), tuple(segments), tuple(features))
     score = scorer(model, task, trusted)
     agreed = contract if isinstance(contract, Contract) or not contract else read_contract(contract)
     with within(drill):
-        tables = {n: _opened(n, t) for n, t in given.items()}
-    tables |= {n: _renamed(t, rename or {}, tables) for n, t in tables.items() if not isinstance(t, Baseline)}
+        tables = {n: _opened(n, t, written.get(n, Dialect())) for n, t in given.items()}
+    tables |= {n: _renamed(t, rename, tables) for n, t in tables.items() if not isinstance(t, Baseline)}
+    tables = alike(tables)
     roles = (
         roles
         if roles.features
         else replace(roles, features=_features(tables["training"], roles, cost, (*as_of.values(), *lineage)))
     )
     if isinstance(known := tables["training"], Baseline):
-        refuse_baseline(known, roles, task, rename or {})
+        refuse_baseline(known, roles, task, rename)
         lineage = known.lineage(lineage)
-    tables = {n: _in_roles(t, roles, time_zone) for n, t in tables.items()}
+    tables = {n: timed(_in_roles(t, roles, time_zone), time_format) for n, t in tables.items()}
     _refuse(tables, roles, cost)
     beside.refuse(tables, roles, as_of, lineage, score)
-    log = None if absent(freshness) else _log(freshness, rename or {}, tables["served"])
+    log = None if absent(freshness) else _log(freshness, rename, tables["served"], written.get("freshness", Dialect()))
     tables = _between(tables, moment(since, "since"), moment(until, "until"))
     tables = _sampled(tables, sample)
     if replay:
-        tables["replayed"] = _replayed(tables["served"], replay)
+        tables["replayed"] = _replayed(tables["served"], replay, time_format)
         _refuse(tables, roles, cost)
         beside.refuse(tables, roles, as_of, lineage, score)
-    raw = read_events(events, tables["served"].columns, roles, rename, time_zone) if events else {}
+    raw = (
+        read_events(events, tables["served"].columns, roles, rename, time_zone, written.get("events", Dialect()))
+        if events
+        else {}
+    )
     pairs = paired(tables["replayed"], tables["served"]) if "replayed" in tables else None
     given = {
         "contract": agreed or None,
@@ -165,10 +175,10 @@ def open_training(
     return table
 
 
-def _opened(name, source):
+def _opened(name, source, csv):
     """A table, or the baseline profile that stands for training."""
     if not is_baseline(source):
-        return open_table(name, source)
+        return open_table(name, source, csv)
     if name != "training":
         raise SkewkitError(f"{name} was given as a baseline profile; only training can be; give a table")
     return source if isinstance(source, Baseline) else read_baseline(source)
@@ -208,9 +218,9 @@ def _features(training, roles, cost, beside):
     return found
 
 
-def _log(source, rename, served):
+def _log(source, rename, served, csv):
     """The table of what was fetched, its key called as ours."""
-    log = open_table("freshness", source)
+    log = open_table("freshness", source, csv)
     if "engine" in log.told:
         raise SkewkitError(
             f"freshness stays in {log.told['engine']}, and is asked row by row; give it as files or a frame"
@@ -220,7 +230,7 @@ def _log(source, rename, served):
     return log
 
 
-def _replayed(served, replay):
+def _replayed(served, replay, time_format):
     """The table that a team's own function makes of the logged requests."""
     if served.at_hand is not served:
         raise SkewkitError(
@@ -239,7 +249,8 @@ def _replayed(served, replay):
         raise SkewkitError(
             f"replay returned a {type(frame).__name__}; it takes a frame of requests and returns a frame"
         )
-    return replace(open_table("replayed", frame), roles=served.roles, zone=served.zone)
+    made = replace(open_table("replayed", frame), roles=served.roles, zone=served.zone)
+    return timed(made, time_format)
 
 
 def _refuse(tables, roles, cost):
@@ -268,8 +279,7 @@ def _refuse(tables, roles, cost):
             kind = tables[n].kinds().get(roles.time, "time")
             if kind != "time":
                 raise SkewkitError(
-                    f"{n}: {roles.time!r} is a {kind}, and a time with its zone is needed; "
-                    f"give time_zone=, the zone it was written in, or write it in UTC with a Z"
+                    f"{n}: {roles.time!r} is a {kind}, and a time with its zone is needed; {missing(kind)}"
                 )
 
 

@@ -11,7 +11,9 @@ import pandas as pd
 from ..records import Roles, SkewkitError
 from ..tables.engines import Local
 from ..timeline import zone
+from .csv_dialect import Dialect
 from .locations import open_table
+from .times import missing, timed
 
 TAKES = ("table", "entity", "happened", "known", "values")
 CLOCKS = ("happened", "known")
@@ -24,6 +26,7 @@ def read_events(
     roles: Roles = Roles(),
     rename: Mapping[str, str] | None = None,
     time_zone: str = "",
+    csv: Dialect = Dialect(),
 ) -> dict[str, pd.DataFrame]:
     """Each table of events as `features.evaluate` reads it, by its name.
 
@@ -41,16 +44,24 @@ def read_events(
     if not isinstance(events, Mapping) or not events:
         raise SkewkitError(f"events={events!r} was given; it maps a table's name to {{{', '.join(TAKES)}}}")
     given = {"events": events} if "table" in events else events
-    return {name: _read(name, told, requests, roles, rename or {}, time_zone) for name, told in given.items()}
+    return {name: _read(name, told, requests, roles, rename or {}, time_zone, csv) for name, told in given.items()}
 
 
-def _read(name, told, requests, roles, rename, time_zone):
+def _read(name, told, requests, roles, rename, time_zone, csv):
     who = f"events {name!r}"
     if not isinstance(told, Mapping) or told.get("table") is None:
         raise SkewkitError(f"{who} needs table=, a frame or a location; it takes {', '.join(TAKES)}")
     if unknown := [k for k in told if k not in TAKES]:
         raise SkewkitError(f"{who} was given {', '.join(map(repr, unknown))}; it takes {', '.join(TAKES)}")
-    table = open_table(name, told["table"])
+    for part, types in (
+        ("entity", (str, Mapping, list, tuple)),
+        ("values", (str, list, tuple)),
+        ("happened", str),
+        ("known", str),
+    ):
+        if told.get(part) is not None and not isinstance(told[part], types):
+            raise SkewkitError(f"{who} was given {part}={told[part]!r}; it takes a column's name, or several")
+    table = open_table(name, told["table"], csv)
     if "engine" in table.told:
         raise SkewkitError(
             f"{who} stay in {table.told['engine']}, and are read whole to replay from; give files or a frame"
@@ -67,7 +78,7 @@ def _read(name, told, requests, roles, rename, time_zone):
         if column not in table.columns:
             raise SkewkitError(f"{who} has no column {column!r}; it has {', '.join(table.columns)}")
     return pd.DataFrame(
-        {clock: _time(who, table, column, time_zone) for clock, column in clocks.items()}
+        {clock: _time(who, table, column, time_zone, csv.time_format) for clock, column in clocks.items()}
         | {mine: table.column(theirs).astype("category") for mine, theirs in entities.items()}
         | {value: _number(who, table, value) for value in values}
     )
@@ -105,15 +116,12 @@ def _values(who, values, table, others) -> tuple[str, ...]:
     return found
 
 
-def _time(who, table: Local, column, time_zone) -> pd.Series:
+def _time(who, table: Local, column, time_zone, time_format) -> pd.Series:
     """One time column in UTC."""
-    declared = replace(table, roles=Roles(time=column), zone=time_zone and zone(time_zone))
+    declared = timed(replace(table, roles=Roles(time=column), zone=time_zone and zone(time_zone)), time_format)
     kind = declared.kinds()[column]
     if kind != "time":
-        raise SkewkitError(
-            f"{who}: {column!r} is a {kind}, and a time with its zone is needed; "
-            f"give time_zone=, the zone it was written in, or write it in UTC with a Z"
-        )
+        raise SkewkitError(f"{who}: {column!r} is a {kind}, and a time with its zone is needed; {missing(kind)}")
     return pd.to_datetime(declared.column(column), utc=True)
 
 

@@ -20,19 +20,23 @@ from ..records import SkewkitError
 from ..tables.columns import arrow_kind
 from ..tables.engines import Local
 from .copies import refuse as refuse_copies
+from .csv_dialect import Dialect
+from .csv_files import open_csv
+from .watched import ERRORS, Watched, stamps, unread
 
 FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".csv": "csv",
     ".csv.gz": "csv",
+    ".tsv": "csv",
+    ".tsv.gz": "csv",
     ".arrow": "ipc",
     ".feather": "ipc",
     ".ipc": "ipc",
 }
-READERS = {"parquet": ds.ParquetFileFormat, "csv": ds.CsvFileFormat, "ipc": ds.IpcFileFormat}
-CALLED = {"parquet": "Parquet", "csv": "CSV", "ipc": "Arrow"}
-ERRORS = (pa.ArrowException, OSError, ValueError)
+READERS = {"parquet": ds.ParquetFileFormat, "ipc": ds.IpcFileFormat}
+CALLED = {"parquet": "Parquet", "ipc": "Arrow"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,10 @@ def _find(name, location):
     path = expand(location)
     if "://" in path:
         return found_in(_store(name, location, path), name, location)
-    return _files(name, location, path, LocalFileSystem(), _Here, os.fspath)
+    try:
+        return _files(name, location, path, LocalFileSystem(), _Here, os.fspath)
+    except (ValueError, OSError) as e:
+        raise SkewkitError(f"{name}: {location!r} is no path that can be looked for ({type(e).__name__})") from None
 
 
 class _Here:
@@ -149,7 +156,7 @@ def _called(location, stripped, found, file):
     return known + file[len(begins) :] if file.startswith(begins) else f"file {found.index(file) + 1} of {location}"
 
 
-def opened(name: str, files: Files, uri: str) -> Local:
+def opened(name: str, files: Files, uri: str, csv: Dialect = Dialect()) -> Local:
     """A table over files of one format and one schema, but for numbers of other widths, and columns that are all null."""
     kinds = {_format(f) for f in files.paths}
     if None in kinds or len(kinds) > 1:
@@ -159,6 +166,10 @@ def opened(name: str, files: Files, uri: str) -> Local:
             f"give Parquet (.parquet), CSV (.csv, .csv.gz) or Arrow (.arrow, .feather) files, of one kind"
         )
     (kind,) = kinds
+    if kind == "csv":
+        data = open_csv(name, zip(files.paths, files.called, strict=True), files.filesystem, csv)
+        return Local(data, name=name, uri=uri, files=files.paths, filesystem=files.filesystem)
+    then = stamps(files.filesystem, files.paths)
     reader = READERS[kind]()
     schemas = [
         _inspected(name, reader, kind, files.filesystem, *f) for f in zip(files.paths, files.called, strict=True)
@@ -166,14 +177,23 @@ def opened(name: str, files: Files, uri: str) -> Local:
     refuse_copies(name, uri, schemas)
     schema = _one(name, schemas, files.called)
     data = ds.FileSystemDataset.from_paths(list(files.paths), schema=schema, format=reader, filesystem=files.filesystem)
-    return over(name, data, files.called, uri, CALLED[kind])
+    return over(name, data, files.called, uri, CALLED[kind], then)
 
 
-def over(name: str, data: ds.FileSystemDataset, called: Sequence[str], uri: str, kind: str = "Parquet") -> Local:
-    """A table over a dataset of files, whose errors name the file."""
+def over(
+    name: str,
+    data: ds.FileSystemDataset,
+    called: Sequence[str],
+    uri: str,
+    kind: str = "Parquet",
+    then: list[tuple] | None = None,
+) -> Local:
+    """A table over a dataset of files, whose errors name the file; ``then``: their `stamps` before a schema was read."""
     once(name, data.schema.names)
+    then = stamps(data.filesystem, data.files) if then is None else then
     explain = partial(_explained, data, tuple(called), kind)
-    return Local(data, name=name, uri=uri, files=tuple(data.files), filesystem=data.filesystem, explain=explain)
+    source = Watched(name, data, tuple(called), then)
+    return Local(source, name=name, uri=uri, files=tuple(data.files), filesystem=data.filesystem, explain=explain)
 
 
 def once(name: str, columns: Sequence[Any]) -> None:
@@ -209,25 +229,13 @@ def _explained(data, called, kind, error, columns):
 def _trouble(error, kind, filesystem, path, columns=()):
     """What is the matter with a file and what to do; of Arrow's text the numbers alone, for it shows the rows."""
     said = str(error)
-    if isinstance(error, PermissionError):
-        return "you may not read it; ask for the permission"
-    if isinstance(error, FileNotFoundError):
-        return "it is listed, and its bytes are not there; fetch them, or leave the file out"
-    if not isinstance(error, pa.ArrowException) and isinstance(error, OSError) and error.errno:
-        return f"{os.strerror(error.errno)}; check the file"
-    if row := re.search(r"CSV parse error: (?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", said):
-        where = f"row {row[1]} (the header is 1)" if row[1] else "a row"
-        return (
-            f"{where} has {row[3]} values, and the header {row[2]}; quote values that hold a comma, and write it again"
-        )
-    if row := re.search(r"In CSV column #\d+: (?:Row #(\d+): )?CSV conversion error to ([\w\[\], ]+):", said):
-        where = f"row {row[1]} (the header is 1)" if row[1] else "a row"
-        return f"the value in {where} is no {row[2]}, as those before it are; write one type, or give Parquet"
+    if known := unread(error):
+        return known
     if re.search(r"not in range|would lose data|out of bounds|overflow", said):
         return f"{', '.join(columns) or 'a column'} holds values beyond the type of the other files; write one type"
     if filesystem.get_file_info(path).size == 0:
         return "it is empty, without even a header; write it again, or leave it out"
-    return f"is it a whole {'UTF-8 ' if kind == 'csv' else ''}file of its kind, {CALLED.get(kind, kind)}? ({type(error).__name__})"
+    return f"is it a whole file of its kind, {CALLED.get(kind, kind)}? ({type(error).__name__})"
 
 
 def _one(name, schemas, called):

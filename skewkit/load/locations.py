@@ -15,6 +15,7 @@ from ..records import SkewkitError
 from ..tables.engines import Local
 from ..tables.lazy import Lazy
 from .copies import refuse as refuse_copies
+from .csv_dialect import Dialect
 from .databases import is_database, is_ibis, open_database, open_ibis
 from .files import find, once, opened
 from .versioned import open_delta, open_dvc
@@ -22,12 +23,13 @@ from .versioned import open_delta, open_dvc
 Source = str | os.PathLike | Sequence[str] | pd.DataFrame | pa.Table | ds.Dataset | pa.RecordBatchReader | Any
 
 
-def open_table(name: str, source: Source) -> Local | Lazy:
+def open_table(name: str, source: Source, csv: Dialect = Dialect()) -> Local | Lazy:
     """A table over a frame, an Arrow table or files, its schema read and its rows not; for what it may be see the README.
 
     A text is a path, a folder, a glob, ``scheme://bucket/path``, ``delta:PATH@VERSION``, ``dvc:PATH@REV``, or a database's
     ``SCHEME://...#TABLE``, with a query in place of the table; an Ibis table stays in its engine. Raises
-    SkewkitError, naming the file and the column, for what cannot be read as one table; nothing is changed.
+    SkewkitError, naming the file and the column, for what cannot be read as one table; nothing is changed. CSV files are
+    read whole, for their types are told by all their values; ``csv`` says how they are written.
     """
     if isinstance(source, os.PathLike):
         source = os.fspath(source)
@@ -35,7 +37,7 @@ def open_table(name: str, source: Source) -> Local | Lazy:
         source = os.fspath(source[0])
     for fits, opens in OPENERS:
         if fits(source):
-            return opens(name, source)
+            return opens(name, source, csv) if opens in READ_CSV else opens(name, source)
     shown = repr(source) if isinstance(source, (str, bytes, Sequence, int, float)) else f"a {type(source).__name__}"
     raise SkewkitError(
         f"{name}={shown} was given; give a frame, a path, a list of paths, a glob, or an Arrow table or dataset"
@@ -43,7 +45,17 @@ def open_table(name: str, source: Source) -> Local | Lazy:
 
 
 def _frame(name, frame):
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise SkewkitError(
+            f"{name}: its columns have {frame.columns.nlevels} levels, like {frame.columns[0]!r}; give each one name, like "
+            f"frame.columns = ['_'.join(map(str, c)) for c in frame.columns]"
+        )
     once(name, frame.columns)
+    if odd := [c for c in frame.columns if not isinstance(c, str)]:
+        texts = [str(c) for c in frame.columns]
+        if twice := [c for c in odd if texts.count(str(c)) > 1]:
+            raise SkewkitError(f"{name}: columns {twice[0]!r} and {str(twice[0])!r} are the same as text; rename one")
+        frame = frame.set_axis(texts, axis=1)
     return Local(frame.reset_index(drop=True), name=name, uri=None)
 
 
@@ -69,11 +81,11 @@ def _arrow(name, source):
     return Local(data, name=name, uri=None)
 
 
-def _files(name, source):
+def _files(name, source, csv):
     locations = [source] if isinstance(source, str) else list(map(os.fspath, source))
     if alone := [s for s in locations if s.startswith(("delta:", "dvc:"))]:
         raise SkewkitError(f"{name}: {alone[0]} is a table by itself; give it alone, and not in a list")
-    return opened(name, find(name, locations), ", ".join(locations))
+    return opened(name, find(name, locations), ", ".join(locations), csv)
 
 
 def _begins(prefix):
@@ -97,3 +109,4 @@ OPENERS = (
     (_begins("dvc:"), open_dvc),
     (_paths, _files),
 )
+READ_CSV = (_files, open_dvc)

@@ -13,6 +13,7 @@ from pyarrow.fs import FileSelector, FileType, PyFileSystem
 from ..names import expand, optional
 from ..records import SkewkitError, moment
 from ..tables.engines import Local
+from .csv_dialect import Dialect
 from .files import found_in, opened, over
 
 REWRITE = (
@@ -110,7 +111,7 @@ def _written(log, version):
     return None if written is None else pd.Timestamp(written, unit="ms", tz="UTC")
 
 
-def open_dvc(name: str, location: str) -> Local:
+def open_dvc(name: str, location: str, csv: Dialect = Dialect()) -> Local:
     """``dvc:PATH@REV``: files that DVC keeps, as a tag, branch or commit of the git repository of the current folder has them.
 
     ``dvc:PATH`` is the working copy's: the file that lies there, or where none does what its .dvc file names.
@@ -133,7 +134,7 @@ def open_dvc(name: str, location: str) -> Local:
     if within.startswith(".."):
         raise SkewkitError(f"{name}: dvc:{path} is outside of the repository of the current folder; give a path in it")
     files = found_in(store, name, location, f"/{within}", lambda file: f"dvc:{file.lstrip('/')}{commit}")
-    return opened(name, files, f"dvc:{path}{commit}")
+    return opened(name, files, f"dvc:{path}{commit}", csv)
 
 
 def _parted(text):

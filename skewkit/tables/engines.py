@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ class Local:
     """A pandas frame, or a pyarrow dataset of which one column is read at a time.
 
     ``keep`` are the rows that count, shape (rows of the source,) and bool; ``names`` maps a column's name here to its
-    name in the source; ``zone`` is the declared zone of a naive time column. ``files`` lie in ``filesystem``; ``explain``
+    name in the source; ``zone`` is the declared zone of a naive time column, and ``timing`` how one of text or numbers is read. ``files`` lie in ``filesystem``; ``explain``
     says of an error in reading some columns which file it was and what to do.
     """
 
@@ -46,6 +46,7 @@ class Local:
     files: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     zone: str = ""
+    timing: Any = None
     keep: np.ndarray | None = None
     filesystem: FileSystem = field(default_factory=LocalFileSystem, repr=False)
     explain: Callable[[Exception, list[str]], str] = field(default=_kind_of_error, repr=False)
@@ -64,8 +65,8 @@ class Local:
 
     @property
     def told(self) -> dict:
-        """What a result says of it beside where it is, how large, and its hash: nothing."""
-        return {}
+        """What a result says of it beside where it is, how large, and its hash: of CSV, how it was read."""
+        return getattr(self.source, "told", {})
 
     def renamed(self, names: Mapping[str, str]) -> Local:
         """The table with some columns called otherwise: ours to theirs."""
@@ -124,6 +125,8 @@ class Local:
         else:
             kinds = [arrow_kind(f.type) for f in self.source.schema]
         declared = {"naive time": "time"} if self.zone else {}
+        if self.timing is not None and self.roles.time in self.columns:
+            kinds[self.columns.index(self.roles.time)] = self.timing.kind
         return {c: declared.get(k, k) if c == self.roles.time else k for c, k in zip(self.columns, kinds, strict=True)}
 
     def column(self, name: str, age: bool = False) -> pd.Series:
@@ -143,6 +146,8 @@ class Local:
         if self.keep is not None:
             series = series[self.keep].reset_index(drop=True)
         series = series if series.name == name else series.rename(name)
+        if name == self.roles.time and self.timing is not None:
+            series = self.timing(series)
         if name == self.roles.time and self.zone and kind_of(series) == "naive time":
             series = _localize(series, self.zone, self.name)
         return _as_number(series)
@@ -236,16 +241,13 @@ class Local:
 
     def sha256(self) -> str:
         """A hash of the files' bytes, or of the frame's values."""
+        if hasattr(self.source, "sha256"):
+            return self.source.sha256()
         digest = hashlib.sha256()
-        for f in self.files:
-            with self.filesystem.open_input_file(os.fspath(f)) as handle:
-                while block := handle.read(1 << 20):
-                    digest.update(block)
-        if not self.files:
-            digest.update("|".join(self.columns).encode())
-            for column in (self.column(c) for c in self.columns):
-                plain = column.map(repr) if kind_of(column) == "other" else column
-                digest.update(pd.util.hash_pandas_object(plain, index=False).to_numpy().tobytes())
+        digest.update("|".join(self.columns).encode())
+        for column in (self.column(c) for c in self.columns):
+            plain = column.map(repr) if kind_of(column) == "other" else column
+            digest.update(pd.util.hash_pandas_object(plain, index=False).to_numpy().tobytes())
         return digest.hexdigest()
 
 
