@@ -124,7 +124,7 @@ class Fit:
             return f"{about} {'differs' if one else 'differ'}, and no known cause reproduces it" + (
                 f": {self.facts[0]}" if self.facts else ""
             )
-        said = self.kind.says(len({str(replace(s, features=())) for s in self.said.values()}) == 1)
+        said = self.kind.says(len({_bare(s) for s in self.said.values()}) == 1)
         verb, _, rest = said.partition(" ")
         said = said if one else f"{PLURAL.get(verb, verb.removesuffix('s'))} {rest}"
         then = next(iter(self.before.values()), None)
@@ -201,8 +201,7 @@ class Fit:
 
     def _having(self, skews, skew):
         """The features that have this skew with these parameters."""
-        bare = replace(skew, features=())
-        return tuple(f for f, s in skews.items() if s is not None and replace(s, features=()) == bare)
+        return tuple(f for f, s in skews.items() if s is not None and _bare(s) == _bare(skew))
 
     def to_dict(self) -> dict[str, Any]:
         """As result.json holds it."""
@@ -236,6 +235,11 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
     return value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and isfinite(value))
+
+
+def _bare(skew):
+    """A skew without the features it names, to hold it against another's."""
+    return skew.stem, *((f.name, getattr(skew, f.name)) for f in fields(skew) if f.name != "features")
 
 
 def _given(skew):

@@ -12,6 +12,7 @@ from ..proposals.clues import agree
 from ..records import NotApplicable, Skew, SkewkitError, needs
 
 HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra", "misread")
+NAMED = 5  # columns that a sentence names
 LOOKS = 500  # rows that tell whether a feature holds another's values
 
 
@@ -109,6 +110,10 @@ class SchemaChange(Skew):
                 yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(alike))
 
     def says(self, alike=True):
+        if self.how == "misread" and len(self.to) > 1:
+            read = [f"{f} is read from {g}" for f, g in zip(self.features, self.to, strict=True)]
+            more = f" and {len(read) - NAMED} more" if len(read) > NAMED else ""
+            return f"has changed places: {', '.join(read[:NAMED])}{more}"
         if self.how in ("renamed", "misread"):
             return f"is {'called' if self.how == 'renamed' else 'read from'} {', '.join(self.to)}"
         said = {
