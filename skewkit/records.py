@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
 from functools import cached_property
@@ -393,6 +393,16 @@ class NotRun:
     step: str
     reason: str
     give: str
+
+
+@dataclass(frozen=True)
+class Failed(NotRun):
+    """A step that was to run and failed: whatever the others found, the verdict is inconclusive at least."""
+
+
+def at_least(verdict: Verdict, not_run: Iterable[NotRun]) -> Verdict:
+    """A verdict in the light of what was not run: nothing is ok while a step has failed."""
+    return max(verdict, Verdict.inconclusive) if any(isinstance(n, Failed) for n in not_run) else verdict
 
 
 def as_rows(records) -> list[dict[str, Any]]:

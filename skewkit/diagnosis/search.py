@@ -260,7 +260,9 @@ def _in_turn(e, sample, pending):
     """Two skews of a row's own value, one after the other: the second is proposed on what the first has made of a few rows."""
     rows, calm = np.flatnonzero(pending)[:FEW], np.flatnonzero(~e.differ)[:FEW]
     some = np.sort(np.r_[rows, calm])
+    # another feature's values, whatever came before them, are no second step: so no feature is offered
     parts = {"after": e.after.iloc[some], "frame": e.frame.iloc[some], "differ": pending[some]}
+    parts["roles"] = replace(e.roles, features=())
     rated = []
     for first, price in proposed(e, IN_TURN):
         made = sample.predicted(e.feature, first)

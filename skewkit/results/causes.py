@@ -13,6 +13,7 @@ import pandas as pd
 from ..records import Cost, NotRun, Skew, as_rows, thawed
 from ..scope import Scope
 from ..statistics.metrics import NAMES
+from ..steps import shown
 from . import plots
 from .words import several, share
 
@@ -297,6 +298,7 @@ class Diagnosis:
         )
         return pd.DataFrame([{n: getattr(f, n) for n in names} for f in self.fits], columns=list(names))
 
+    @shown(plots.undrawn)
     def plot(self):
         """The first cause's feature, before and after; None where there is nothing to draw."""
         return next((plots.cause(f.to_dict()) for f in self.fits if f.picture), None)
@@ -304,6 +306,7 @@ class Diagnosis:
     def __repr__(self):
         return f"<Diagnosis: {'; '.join(f.sentence for f in self.fits) or 'nothing to explain'}>"
 
+    @shown(plots.said)
     def _repr_html_(self):
         said = "".join(f"<p>{escape(f.sentence)}</p>" for f in self.fits) or "<p>Nothing to explain.</p>"
         rows = next((f.detail for f in self.fits if f.detail), ())

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch, Rectangle
 
 from ..statistics.distance import cdf
 from ..statistics.metrics import HEADLINE, NAMES
+from ..steps import shown
 from . import blindspots
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
@@ -43,7 +44,7 @@ LEAST = 0.1  # times what is tolerated: less is drawn here
 class Picture:
     """A figure with its alternative text."""
 
-    def __init__(self, figure: Figure, alt: str):
+    def __init__(self, figure: Figure | None, alt: str):
         self.figure, self.alt = figure, alt
 
     def __repr__(self):
@@ -54,12 +55,25 @@ class Picture:
         self.figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
         return buffer.getvalue()
 
+    @shown(lambda text: said(text))
     def html(self) -> str:
-        """An image element that holds the picture itself."""
+        """An image element that holds the picture itself; a sentence where there is none."""
+        if self.figure is None:
+            return said(self.alt)
         data = base64.b64encode(self.png()).decode()
         return f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{data}">'
 
     _repr_html_ = html
+
+
+def said(text: str) -> str:
+    """A sentence in place of what could not be shown."""
+    return f"<p>{escape(text)}</p>"
+
+
+def undrawn(text: str) -> Picture:
+    """A picture that could not be drawn, and why."""
+    return Picture(None, text)
 
 
 def _axes(width=8.0, height=4.0):
