@@ -71,7 +71,13 @@ def _parts(case, policy):
 
 def _absent(case, policy):
     """What could not be measured for want of something given."""
-    asked = (policy.nowhere, lambda c: policy.over(), _sampled, *(_at_hand(one) for one in ABSENT), baseline_file.absent)
+    asked = (
+        policy.nowhere,
+        lambda c: policy.over(),
+        _sampled,
+        *(_at_hand(one) for one in ABSENT),
+        baseline_file.absent,
+    )
     for one in (*asked, segments.absent) if policy.by_segment else asked:
         with step("not run"):
             yield from list(one(case))

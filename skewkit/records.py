@@ -243,6 +243,14 @@ def thawed(value):
     return [thawed(v) for v in value] if isinstance(value, tuple) else value
 
 
+def with_columns(frame: pd.DataFrame, columns: Mapping[Any, Any]) -> pd.DataFrame:
+    """A copy of a frame with columns set, whatever they are called: pandas' assign takes none called self."""
+    made = frame.copy(deep=False)
+    for name, values in columns.items():
+        made[name] = values
+    return made
+
+
 def needs(frame: pd.DataFrame, columns, who) -> tuple[str, ...]:
     """The columns, or an error that names the ones that are not there."""
     if absent := [c for c in columns if c not in frame]:

@@ -41,7 +41,9 @@ def side_by_side(measure: Callable[[str], Iterable], columns: Iterable[str], tab
         return
     contexts = [copy_context() for _ in columns]  # so that what fails in a thread is known to be of this run
     with ThreadPoolExecutor(threads) as pool:
-        yield from chain.from_iterable(told(pool.map(Context.run, contexts, repeat(one), columns), len(columns), "columns"))
+        yield from chain.from_iterable(
+            told(pool.map(Context.run, contexts, repeat(one), columns), len(columns), "columns")
+        )
 
 
 def _wanted() -> int:

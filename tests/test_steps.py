@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -10,16 +11,15 @@ import pytest
 
 import skewkit as sk
 from skewkit import pipeline, steps, threads
-from skewkit.checks import ABSENT, CHECKS, distribution
+from skewkit.checks import ABSENT, CHECKS
 from skewkit.diagnosis import diagnosis, groups
 from skewkit.pipeline import check, diagnose, examine, impact
 from skewkit.records import Verdict
 from skewkit.report import page, run
 from skewkit.report.run import Run, validate
 from skewkit.results import causes, plots
-from skewkit.statistics.bounds import shape
 
-ERRORS = (ZeroDivisionError("by 0"), KeyError("secret-7"), ValueError("could not convert 'secret-7'"), IndexError(), MemoryError())
+ERRORS = (KeyError("secret-7"), ValueError("could not convert 'secret-7'"), MemoryError())
 LABELS = {"label": "y", "prediction": "score"}
 
 
@@ -30,7 +30,7 @@ def faults_are_reported(monkeypatch):
 
 def frames(factor=1.0):
     g = np.random.default_rng(0)
-    n = 1_000
+    n = 5_000
     r = pd.DataFrame({"id": np.arange(n), "a": g.normal(size=n), "b": g.integers(0, 5, n)})
     r["score"] = 1 / (1 + np.exp(-r["a"]))
     r["y"] = (g.random(n) < r["score"]).astype(int)
@@ -40,6 +40,10 @@ def frames(factor=1.0):
 def case(factor=1.0):
     r, s = frames(factor)
     return sk.compare(r, s, r, key="id", **LABELS)
+
+
+def examined(c, policy=None, **more):
+    return examine(c, policy, draws=10, **more)
 
 
 def failing(error):
@@ -69,7 +73,7 @@ def is_unfinished(result, step):
 
 def test_nothing_fails_here(tmp_path):
     """Beside what follows: the same case is ok where nothing fails, so that each test below fails if it does nothing."""
-    assert finished(tmp_path, examine(case()))[0]["verdict"] == "ok"
+    assert finished(tmp_path, examined(case()))[0]["verdict"] == "ok"
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
@@ -78,7 +82,7 @@ def test_a_check_that_fails_leaves_the_others(one, error, monkeypatch, tmp_path)
     broken = failing(error)
     broken.__name__ = one.__name__
     replaced = tuple(broken if c is one else c for c in CHECKS)
-    result, _ = finished(tmp_path, examine(case(), checks=replaced))
+    result, _ = finished(tmp_path, examined(case(), checks=replaced))
     is_unfinished(result, one.__name__)
     others = {f.check for f in check(case(), checks=tuple(c for c in CHECKS if c is not one))}
     assert {f["check"] for f in result["findings"]} == others
@@ -88,9 +92,7 @@ def test_a_check_that_fails_leaves_the_others(one, error, monkeypatch, tmp_path)
 
 
 def test_a_check_of_one_feature_leaves_the_other_features(monkeypatch, tmp_path):
-    kept = distribution._measured if hasattr(distribution, "_measured") else None
-    import skewkit.checks.distribution as home
-
+    home = sys.modules["skewkit.checks.distribution"]
     kept = home._measured
 
     def fails_on_a(c, policy, feature):
@@ -106,7 +108,6 @@ def test_a_check_of_one_feature_leaves_the_other_features(monkeypatch, tmp_path)
         assert {f.feature for f in found if f.check == "distribution"} == {"b"}
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize(
     "place,name,step",
     [
@@ -131,11 +132,11 @@ def test_a_check_of_one_feature_leaves_the_other_features(monkeypatch, tmp_path)
         (causes.Fit, "_what", "diagnose"),
     ],
 )
-def test_each_step_fails_by_itself(place, name, step, error, monkeypatch, tmp_path):
+def test_each_step_fails_by_itself(place, name, step, monkeypatch, tmp_path):
     policy = tmp_path / "policy.yaml"
     policy.write_text("by_segment: true\nlimits: {parity.differ.skew: {tolerated: 0, material: 1}}\n")
-    monkeypatch.setattr(place, name, failing(error))
-    result, _ = finished(tmp_path, examine(case(2.0), sk.read_policy(str(policy))))
+    monkeypatch.setattr(place, name, failing(ZeroDivisionError("'secret-7'")))
+    result, _ = finished(tmp_path, examined(case(2.0), sk.read_policy(str(policy))))
     is_unfinished(result, step)
     assert {f["check"] for f in result["findings"]} >= {"parity", "distribution", "schema"}
 
@@ -143,19 +144,19 @@ def test_each_step_fails_by_itself(place, name, step, error, monkeypatch, tmp_pa
 @pytest.mark.parametrize("one", ABSENT, ids=lambda one: one.__module__)
 def test_what_was_not_given_fails_by_itself(one, monkeypatch):
     monkeypatch.setattr(pipeline, "ABSENT", tuple(failing(KeyError(1)) if a is one else a for a in ABSENT))
-    assert examine(case()).verdict == "inconclusive"
+    assert examined(case()).verdict == "inconclusive"
 
 
 def test_a_judgement_that_fails_leaves_the_finding(monkeypatch, tmp_path):
-    kept = sk.Policy.judge if hasattr(sk, "Policy") else type(sk.read_policy()).judge
+    kept = type(sk.read_policy()).judge
 
     def judge(policy, finding):
         return failing(ZeroDivisionError())() if finding.statistic == "ks" else kept(policy, finding)
 
     monkeypatch.setattr(type(sk.read_policy()), "judge", judge)
-    result, _ = finished(tmp_path, examine(case()))
+    result, _ = finished(tmp_path, examined(case()))
     is_unfinished(result, "distribution")
-    assert [f["verdict"] for f in result["findings"] if f["statistic"] == "ks"] == [None] * 4 or True
+    assert {f["verdict"] for f in result["findings"] if f["statistic"] == "ks"} == {None}
 
 
 def test_each_verb_by_itself_says_what_failed(monkeypatch):
@@ -170,12 +171,12 @@ def test_what_somebody_can_act_on_is_raised():
     odd = r.assign(y="never")
     with pytest.raises(sk.SkewkitError, match="write it as a number"):
         impact(sk.compare(odd, odd, odd, key="id", **LABELS))
-    result = examine(sk.compare(odd, odd, odd, key="id", **LABELS))
+    result = examined(sk.compare(odd, odd, odd, key="id", **LABELS))
     assert "impact" in {n.step for n in result.not_run} and result.verdict != "ok"
 
 
 def test_a_display_says_what_failed(monkeypatch):
-    result = examine(case(2.0))
+    result = examined(case(2.0))
     for one in (plots.findings, plots.impact, plots.cause, plots.drill):
         monkeypatch.setattr(plots, one.__name__, failing(ValueError("no")))
     for one in (result, result.findings, result.impact, result.diagnosis):
@@ -200,4 +201,4 @@ def test_a_fault_is_raised_where_it_is_asked_for(monkeypatch):
     monkeypatch.setenv(steps.RAISE, "1")
     monkeypatch.setattr(pipeline, "cost", failing(KeyError("x")))
     with pytest.raises(KeyError):
-        examine(case())
+        examined(case())

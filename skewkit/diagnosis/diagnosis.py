@@ -213,14 +213,14 @@ def _fit(group, every, on_all, sample, policy, seed):
     def shown(skew, feature):
         return veiled(skew, case.evidence, sample.sides(feature))
 
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
-        drawn = [s.drawn(scope.share) for s in step]
+    for skews, following in zip(steps, [*steps[1:], None], strict=True):
+        drawn = [s.drawn(scope.share) for s in skews]
         named = {f: s for f, (s, _) in zip(group.members, drawn, strict=True)}
         yield Fit(
             *(named, replace(scope, share=drawn[0][1]), many, case.pairs.n),
             *(1 - left / total if total else 1.0, verified, group.saved),
             rivals=tuple(
-                {"skew": r.stem, "parameters": shown(r, e.feature).to_dict()} for r in _others(group, steps, step)
+                {"skew": r.stem, "parameters": shown(r, e.feature).to_dict()} for r in _others(group, steps, skews)
             ),
             before=before,
             then=following[0].stem if following else "",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..proposals.clues import Evidence, agree, between, called, constant
-from ..records import Skew
+from ..records import Skew, with_columns
 from ..skews import SKEWS
 from .bits import Rival
 from .specimens import Specimens
@@ -269,7 +269,7 @@ def _in_turn(e, sample, pending):
         if made is None or made.dtype.kind != e.before.dtype.kind or agree(made.iloc[rows], e.before.iloc[rows]).all():
             continue
         middle = replace(e, before=made.iloc[some], memo={}, **parts)
-        table = middle.frame.assign(**{e.feature: middle.before})
+        table = with_columns(middle.frame, {e.feature: middle.before})
         for second, more in proposed(middle, (*IN_TURN, "encoding")):
             last = None if second.stem == first.stem else sample.changed(table, e.feature, second)
             right = 0 if last is None else int((agree(last, middle.after) & middle.differ).sum())

@@ -13,7 +13,7 @@ from ..injection import turned
 from ..policy import Policy
 from ..proposals.clues import Evidence, agree, hashable
 from ..proposals.zones import sources
-from ..records import Case, Skew, SkewkitError
+from ..records import Case, Skew, SkewkitError, with_columns
 from ..scope import coin
 from .bits import Ground, Rival
 
@@ -91,7 +91,9 @@ class Specimens:
         r, read = self.case.roles, [feature]
         read += [c for c in (r.key, r.entity, r.time, rival.where and rival.where[0]) if c]
         read += [c for s in rival.skews if s.stem == "schema_change" for c in s.to]
-        return pd.DataFrame({c: self.column(c) for c in dict.fromkeys([*read, *sources(self.table)]) if c in self.table})
+        return pd.DataFrame(
+            {c: self.column(c) for c in dict.fromkeys([*read, *sources(self.table)]) if c in self.table}
+        )
 
     def evidence(self, feature: str) -> Evidence:
         """One feature on the rows to look at."""
@@ -110,7 +112,7 @@ class Specimens:
         ``before`` are other values to begin with: what an earlier skew has made of it.
         """
         if before is not None:
-            return None if skew.wide else self.changed(self.frame.assign(**{feature: before}), feature, skew)
+            return None if skew.wide else self.changed(with_columns(self.frame, {feature: before}), feature, skew)
         mark = (feature, str(replace(skew, features=(feature,))))
         if mark not in self.memo:
             self.memo[mark] = self._predicted(feature, replace(skew, features=(feature,)))

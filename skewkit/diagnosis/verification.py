@@ -13,7 +13,7 @@ from ..costs import cost
 from ..injection import turned
 from ..policy import Policy
 from ..proposals.clues import agree
-from ..records import Case, Cost, SkewkitError
+from ..records import Case, Cost, SkewkitError, with_columns
 from ..scope import Scope
 from ..statistics.metrics import HEADLINE
 from ..tables.engines import Local
@@ -58,7 +58,7 @@ def measured(sample: Specimens, feature: str, rival: Rival) -> Measured:
     table = sample.all_rows(feature, rival, knobs) if everything and narrow else sample.table
     predicted = before
     for skew in rival.skews:
-        predicted = sample.everywhere(table.assign(**{feature: predicted}), feature, skew)
+        predicted = sample.everywhere(with_columns(table, {feature: predicted}), feature, skew)
     acts = ~agree(predicted, before)
     inside = np.ones(len(rows), bool)
     if rival.where is not None:

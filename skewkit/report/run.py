@@ -65,7 +65,6 @@ class Run:
             place(self.aside, self.folder)
         return self.folder
 
-
     def _matrix(self, made):
         """Of many skews their table, and a picture of it, beside the page."""
         if many(made):

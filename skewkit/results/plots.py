@@ -38,6 +38,7 @@ CHECKS = {
 }
 CHANGED = ("skew", "candidate")  # changes whose two sides answered the same requests
 MOST = 15  # features in one picture
+LONGEST = 60  # characters of a name in a picture
 LEAST = 0.1  # times what is tolerated: less is drawn here
 
 
@@ -76,6 +77,13 @@ def undrawn(text: str) -> Picture:
     return Picture(None, text)
 
 
+def _text(name) -> str:
+    """A name out of the data as a figure shows it: no formula between dollars, and no longer than it has room for."""
+    name = str(name)
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"
+    return name.replace("$", r"\$")
+
+
 def _axes(width=8.0, height=4.0):
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
@@ -99,7 +107,7 @@ def findings(rows) -> Picture:
         axes.plot([low, high], [at, at], color=colour, lw=2)
         axes.plot(value, at, mark, color=colour, ms=8, mec=BLACK, mew=0.5, label=str(f.verdict))
     axes.axvline(1, color=BLACK, lw=1.5)
-    axes.set_yticks(range(len(judged)), names)
+    axes.set_yticks(range(len(judged)), [_text(n) for n in names])
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(left=LEAST)
@@ -144,7 +152,7 @@ def drill(matrix) -> Picture:
         if metric is None:
             break
         x, y = rows["severity"].to_numpy(), rows[metric].to_numpy(float)
-        axes.plot(x, y, line, marker=mark, ms=8, color=colour, label=name)
+        axes.plot(x, y, line, marker=mark, ms=8, color=colour, label=_text(name))
         axes.fill_between(
             x, rows[f"{metric}_low"].astype(float), rows[f"{metric}_high"].astype(float), color=colour, alpha=0.12
         )
@@ -174,7 +182,7 @@ def matrix(spots) -> Picture:
     columns = [(place[r] + at, f"{s:g}") for r in regimes for at, s in enumerate(severities)]
     cells.set_xticks(*zip(*columns, strict=True))
     cells.tick_params(length=0)
-    cells.set_yticks(range(len(skews)), skews)
+    cells.set_yticks(range(len(skews)), [_text(s) for s in skews])
     for r in regimes:
         cells.text(place[r] + len(severities) / 2 - 0.5, -0.9, r, ha="center", weight="bold")
     cells.set(
@@ -265,13 +273,13 @@ def distributions(name: str, sides) -> Picture:
     if few:
         axes.set_xticks(
             range(len(values)),
-            [f"{v:g}" if isinstance(v, float) else str(v) for v in values],
+            [f"{v:g}" if isinstance(v, float) else _text(v) for v in values],
             rotation=90 if len(values) > 12 else 0,
         )
         axes.set_ylabel("share of rows")
     else:
         axes.set_ylabel("share at or below")
-    axes.set_xlabel(name)
+    axes.set_xlabel(_text(name))
     axes.legend(frameon=False)
     return Picture(figure, f"Distribution of {name}: {'; '.join(said)}.")
 
@@ -297,11 +305,11 @@ def cause(fit) -> Picture | None:
             axes.bar(at + step, counts, 0.4, color=colour, hatch=hatch, ec="white", label=label)
         axes.set_xticks(
             at,
-            [str(v).replace("$", r"\$") for v in drawn["labels"]],
+            [_text(v) for v in drawn["labels"]],
             rotation=90 if len(at) > 12 or max(map(len, drawn["labels"])) > 8 else 0,
         )
         peaks = [f"{label} most often {drawn['labels'][int(np.argmax(c))]}" for label, c, *_ in sides if len(c)]
-    axes.set_xlabel(drawn["feature"].replace("$", r"\$"))
+    axes.set_xlabel(_text(drawn["feature"]))
     axes.set_ylabel("rows looked at")
     axes.legend(frameon=False)
     return Picture(figure, f"{drawn['feature']} before and after: {'; '.join(peaks)}.")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..proposals.clues import constant as held
-from ..records import Skew, SkewkitError, needs
+from ..records import Skew, SkewkitError, needs, with_columns
 
 HOWS = ("null", "zero", "name")
 
@@ -39,7 +39,7 @@ class BrokenHeader(Skew):
 
     def inject(self, frame, roles, seed=0):
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
-        return frame.assign(**{f: constant(frame[f], self._value(f)) for f in names})
+        return with_columns(frame, {f: constant(frame[f], self._value(f)) for f in names})
 
     @classmethod
     def propose(cls, e):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..proposals.clues import NEAR, agree, floats
-from ..records import NotApplicable, Skew, SkewkitError, needs
+from ..records import NotApplicable, Skew, SkewkitError, needs, with_columns
 
 HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra", "misread")
 ALIKE = 0.1  # of those rows, that another feature must hold
@@ -76,17 +76,17 @@ class SchemaChange(Skew):
             raise NotApplicable(f"{self}: the table has a column {', '.join(taken)} already; give other names in to=")
         if self.how == "misread":
             needs(frame, self.to, self)
-            return frame.assign(**{f: frame[g] for f, g in new.items()})
+            return with_columns(frame, {f: frame[g] for f, g in new.items()})
         if self.how == "missing":
             return frame.drop(columns=list(names))
         if self.how == "renamed":
             return frame.rename(columns=new)
         if self.how == "extra":
-            return frame.assign(**{n: frame[f] for f, n in new.items()})
+            return with_columns(frame, {n: frame[f] for f, n in new.items()})
         if self.how == "reordered":
             back = dict(zip([c for c in frame if c in names], [c for c in frame if c in names][::-1], strict=True))
             return frame[[back.get(c, c) for c in frame]]
-        return frame.assign(**(self._text(frame, names) if self.how == "retyped" else self._swapped(frame, names)))
+        return with_columns(frame, (self._text(frame, names) if self.how == "retyped" else self._swapped(frame, names)))
 
     def undo(self, frame, roles, seed=0):
         if self.how != "swapped" or not self.features:
