@@ -16,7 +16,7 @@ from ..results.causes import Diagnosis, Fit
 from ..scope import Scope
 from ..steps import failures, step
 from . import own_clock, reshaped, unpaired
-from .facts import picture, rows, seen
+from .facts import picture, rows, seen, unsearched
 from .groups import groups, in_other_order, named
 from .inference import infer
 from .search import COVERS, FEWEST, Named
@@ -70,7 +70,7 @@ def _diagnosed(case, policy, seed):
                 fits += _fits(there, found, policy, seed)
                 left += unread
     fits = sorted(reshaped.together(fits), key=lambda f: (f.kind is None, -(f.bits or 0), f.features))
-    return Diagnosis(fits, (), (*_missing(case, fits), *_left(left, policy)))
+    return Diagnosis(fits, (), (*_missing(case, fits), *unsearched(left, int(policy.causes))))
 
 
 def _alone(case, policy, seed):
@@ -81,14 +81,6 @@ def _alone(case, policy, seed):
     found = unpaired.diagnose(case, policy, seed, known)
     fits = [*(replace(f, change="total") for f in clocks), *found.fits]
     return replace(found, fits=sorted(fits, key=lambda f: (f.kind is None, -(f.bits or 0), f.features)))
-
-
-def _left(features, policy) -> Iterator[NotRun]:
-    """The features whose cause was not looked for, as too many differ."""
-    if features:
-        names = ", ".join(features[:5]) + (f" and {len(features) - 5:,} more" if len(features) > 5 else "")
-        why = f"{names} differ, and no cause was looked for in them: {policy.causes:,} features are searched, the worst first"
-        yield NotRun("diagnose", why, f"causes: {int(policy.causes) + len(features)} in the policy")
 
 
 def _off(case, policy) -> list[str]:

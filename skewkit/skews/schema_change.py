@@ -13,6 +13,7 @@ from ..records import NotApplicable, Skew, SkewkitError, needs, with_columns
 
 HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra", "misread")
 ALIKE = 0.1  # of those rows, that another feature must hold
+NEAREST = 50  # columns that one may have been read from, where no row stands beside another
 NAMED = 5  # columns that a sentence names
 LOOKS = 500  # rows that tell whether a feature holds another's values
 
@@ -99,10 +100,10 @@ class SchemaChange(Skew):
         if e.before.dtype.kind in "iuf" and e.kinds[1] in ("text", "other"):
             yield cls(features=(e.feature,), how="retyped"), 2
         if not e.paired:
-            others = [f for f in e.roles.features if f != e.feature and f in e.frame]
-            for f in others:
-                if e.frame[f].dtype == e.before.dtype:
-                    yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(others))
+            there, kinds = set(e.frame), e.frame.dtypes
+            others = [f for f in e.roles.features if f != e.feature and f in there]
+            for f in _nearest(e, [f for f in others if kinds[f] == e.before.dtype]):
+                yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(others))
             return
         some = e.differ.nonzero()[0][:LOOKS]
         kinds = _kinds(e)
@@ -151,6 +152,24 @@ def _kinds(e):
         kinds, there = e.frame.dtypes, set(e.frame)
         e.memo["kinds of features"] = {f: kinds[f].kind for f in e.roles.features if f in there}
     return e.memo["kinds of features"]
+
+
+def _nearest(e, others):
+    """Of very many columns of numbers those whose quantiles are nearest to what was served; of a few, all."""
+    if len(others) <= NEAREST or e.before.dtype.kind not in "iuf" or e.after.dtype.kind not in "iuf":
+        return others[:NEAREST]
+    mine = _quantiles(e.after)
+    for f in others:
+        if ("quantiles", f) not in e.memo:
+            e.memo["quantiles", f] = _quantiles(e.frame[f])
+    apart = [np.abs(e.memo["quantiles", f] - mine).sum() for f in others]
+    return [others[i] for i in np.argsort(np.nan_to_num(apart, nan=np.inf), kind="stable")[:NEAREST]]
+
+
+def _quantiles(column):
+    values = floats(column)
+    values = values[np.isfinite(values)]
+    return np.quantile(values, np.linspace(0.05, 0.95, 10)) if len(values) else np.full(10, np.nan)
 
 
 def _perhaps(e, f, some, y):
