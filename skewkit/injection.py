@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .records import NotApplicable, Replay, Roles, Skew, SkewkitError, needs, with_columns
-from .scope import Scope
+from .records import NotApplicable, Replay, Roles, Skew, SkewkitError, needs
+from .scope import Scope, with_columns
 
 Skews = Skew | Sequence[Skew]
 

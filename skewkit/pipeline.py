@@ -13,11 +13,11 @@ from .diagnosis.split import split
 from .load import baseline_file
 from .policy import Policy
 from .policy_file import read_policy
+from .progress import failures, step
 from .records import Case, NotRun
 from .results.causes import Diagnosis
 from .results.results import Findings, Impact, Result
 from .statistics.metrics import HEADLINE
-from .steps import failures, step
 from .tables import segments
 
 Check = Callable[[Case, Policy], Iterable]

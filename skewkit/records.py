@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
 from functools import cached_property
@@ -243,14 +243,6 @@ def thawed(value):
     return [thawed(v) for v in value] if isinstance(value, tuple) else value
 
 
-def with_columns(frame: pd.DataFrame, columns: Mapping[Any, Any]) -> pd.DataFrame:
-    """A copy of a frame with columns set, whatever they are called: pandas' assign takes none called self."""
-    made = frame.copy(deep=False)
-    for name, values in columns.items():
-        made[name] = values
-    return made
-
-
 def needs(frame: pd.DataFrame, columns, who) -> tuple[str, ...]:
     """The columns, or an error that names the ones that are not there."""
     if absent := [c for c in columns if c not in frame]:
@@ -401,16 +393,6 @@ class NotRun:
     step: str
     reason: str
     give: str
-
-
-@dataclass(frozen=True)
-class Failed(NotRun):
-    """A step that was to run and failed: whatever the others found, the verdict is inconclusive at least."""
-
-
-def at_least(verdict: Verdict, not_run: Iterable[NotRun]) -> Verdict:
-    """A verdict in the light of what was not run: nothing is ok while a step has failed."""
-    return max(verdict, Verdict.inconclusive) if any(isinstance(n, Failed) for n in not_run) else verdict
 
 
 def as_rows(records) -> list[dict[str, Any]]:

@@ -10,9 +10,8 @@ from itertools import chain, repeat
 
 import numpy as np
 
-from .progress import told
+from .progress import step, told
 from .records import SkewkitError, Table
-from .steps import step
 
 FEWEST = 50_000  # rows in all, below which threads wait for each other more than they work
 MEMORY = 1 << 30  # bytes that columns in work may take, over all threads

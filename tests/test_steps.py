@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit import pipeline, steps, threads
+from skewkit import pipeline, progress, threads
 from skewkit.checks import ABSENT, CHECKS
 from skewkit.diagnosis import diagnosis, groups
 from skewkit.pipeline import check, diagnose, examine, impact
@@ -25,7 +25,7 @@ LABELS = {"label": "y", "prediction": "score"}
 
 @pytest.fixture(autouse=True)
 def faults_are_reported(monkeypatch):
-    monkeypatch.delenv(steps.RAISE)
+    monkeypatch.delenv(progress.RAISE)
 
 
 def frames(factor=1.0):
@@ -198,7 +198,7 @@ def test_a_cell_of_a_drill_is_not_ok_where_a_step_failed(monkeypatch, tmp_path):
 
 def test_a_fault_is_raised_where_it_is_asked_for(monkeypatch):
     """As in all other tests: else a fault in a skew would be one more line in a result."""
-    monkeypatch.setenv(steps.RAISE, "1")
+    monkeypatch.setenv(progress.RAISE, "1")
     monkeypatch.setattr(pipeline, "cost", failing(KeyError("x")))
     with pytest.raises(KeyError):
         examined(case())

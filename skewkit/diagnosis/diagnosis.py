@@ -10,11 +10,11 @@ import pandas as pd
 
 from ..policy import Policy
 from ..policy_file import read_policy
+from ..progress import failures, step
 from ..proposals.clues import NEAR, agree
 from ..records import Case, Finding, NotRun, SkewkitError, Tolerance
 from ..results.causes import Diagnosis, Fit
 from ..scope import Scope
-from ..steps import failures, step
 from . import own_clock, reshaped, unpaired
 from .facts import picture, rows, seen, unsearched
 from .groups import groups, in_other_order, named

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from ..progress import told
+from ..progress import step, told
 from ..proposals.clues import Evidence, agree
 from ..records import Roles, Skew
-from ..steps import step
 from .bits import Rival
 from .search import APART, COVERS, Named, name
 from .specimens import Specimens

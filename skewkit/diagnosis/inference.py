@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..features.definitions import GLOBAL, Definition, Filled, evaluate, knobs_of, reads, turn
 from ..memory import Memory
-from ..records import SkewkitError, needs, with_columns
-from ..scope import coin
+from ..records import SkewkitError, needs
+from ..scope import coin, with_columns
 from .candidates import ZONES, Guesses
 from .targets import FEW, Target
 

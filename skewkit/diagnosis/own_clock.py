@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..proposals.zones import LOOKS, different, matches, read, readings, sources
-from ..records import Case, SkewkitError, with_columns
+from ..records import Case, SkewkitError
+from ..scope import with_columns
 from ..tables.engines import Local
 from ..tables.joins import paired
 from ..timeline import zone

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..proposals.clues import Evidence, agree, between, called, constant
-from ..records import Skew, with_columns
+from ..records import Skew
+from ..scope import with_columns
 from ..skews import SKEWS
 from .bits import Rival
 from .specimens import Specimens

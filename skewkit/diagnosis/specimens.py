@@ -13,8 +13,8 @@ from ..injection import turned
 from ..policy import Policy
 from ..proposals.clues import Evidence, agree, hashable
 from ..proposals.zones import sources
-from ..records import Case, Skew, SkewkitError, with_columns
-from ..scope import coin
+from ..records import Case, Skew, SkewkitError
+from ..scope import coin, with_columns
 from .bits import Ground, Rival
 
 WHOLE = 50_000  # rows in which a skew can look at other rows

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ..policy import Policy
-from ..progress import told
+from ..progress import step, told
 from ..proposals.clues import Evidence, hashable
 from ..proposals.marginals import Cells, dispersion, freedom, limit, unlike
 from ..records import Case, NotRun
 from ..results.causes import Diagnosis, Fit
 from ..scope import Scope, coin
 from ..skews import SKEWS
-from ..steps import step
 from . import facts
 from .reshaped import together
 from .search import proposed

@@ -13,8 +13,8 @@ from ..costs import cost
 from ..injection import turned
 from ..policy import Policy
 from ..proposals.clues import agree
-from ..records import Case, Cost, SkewkitError, with_columns
-from ..scope import Scope
+from ..records import Case, Cost, SkewkitError
+from ..scope import Scope, with_columns
 from ..statistics.metrics import HEADLINE
 from ..tables.engines import Local
 from ..tables.pairs import Pairs

@@ -18,11 +18,11 @@ from ..load.case import compare
 from ..pipeline import examine
 from ..policy import Policy
 from ..policy_file import read_policy
-from ..records import Case, Skew, SkewkitError, with_columns
+from ..records import Case, Skew, SkewkitError
 from ..results.incidents import refused
 from ..results.results import Cell, Drill, Result
 from ..scenarios import Scenario, scenario, scored, takes
-from ..scope import Scope
+from ..scope import Scope, with_columns
 from ..skews import read
 from ..tables.columns import same
 from ..tables.engines import Local

@@ -11,9 +11,9 @@ import pandas as pd
 from ..injection import Skews, undo
 from ..pipeline import check
 from ..policy import Policy
-from ..records import Case, NotApplicable, SkewkitError, with_columns
+from ..records import Case, NotApplicable, SkewkitError
 from ..scenarios import Scenario, scored
-from ..scope import Scope
+from ..scope import Scope, with_columns
 from ..tables.engines import Local
 from ..tables.pairs import Pairs
 from .noticing import noticed, only

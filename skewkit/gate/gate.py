@@ -24,7 +24,8 @@ from ..parity.two_paths import paths, round_trip
 from ..pipeline import check
 from ..policy import Policy
 from ..policy_file import read_policy
-from ..records import Failed, Finding, NotRun, SkewkitError
+from ..progress import Failed
+from ..records import Finding, NotRun, SkewkitError
 from ..report.page import findings as as_findings
 from ..report.run import inputs, validate
 from ..results.causes import Diagnosis

@@ -10,9 +10,11 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
+from ..progress import shown
 from ..records import Cost, Finding, Verdict
 from ..results import blindspots, hourly, plots
 from ..results.formulas import FORMULAS
+from ..results.picture import said
 from ..results.timeline import timeline
 from ..results.words import (
     about,
@@ -29,39 +31,13 @@ from ..results.words import (
     tolerated,
 )
 from ..statistics.metrics import HEADLINE, NAMES
-from ..steps import shown
+from .meaning import meaning
 from .runbook import markdown, reachable, runbook
 
 MOST = 8  # causes that the page shows in full
 DESCRIBED = 2_000  # values that it shows, the worst first where there are more
 SPLIT = 100  # features of which it shows what is drift and what is skew
 SIGNS = {"ok": "✓", "warn": "▲", "inconclusive": "?", "breach": "✕"}
-MEANING = {
-    "ok": "Nothing that was checked is beyond what is tolerated.",
-    "warn": "Something moved beyond what is tolerated; it is no proof of a fault between training and serving.",
-    "inconclusive": "There is too little data to say.",
-    "breach": "Serving did not hold what training would have: something is at fault.",
-}
-UNFINISHED = "A step failed, so that not everything was checked. What was not run is below, with where it failed."
-GATED = {
-    "ok": "It may go forward: nothing in the parts that were given is beyond what is tolerated.",
-    "warn": "It may go forward, with something to look into.",
-    "inconclusive": "There is too little data to let it forward.",
-    "breach": "It may not go forward as it is.",
-}
-UNSPLIT = (
-    "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
-)
-DECIDED = {
-    "ok": "Nothing that was compared is beyond what is tolerated.",
-    "warn": "Something is beyond what is tolerated and not certainly past what rolls back: look into it before promoting.",
-    "inconclusive": "Too little is known to promote; leave it running.",
-    "breach": "Something is past what rolls back, by more than chance allows.",
-}
-DEBRIEFED = {
-    "ok": "What was planted was detected, named, mended and verified, and nothing else was alarmed about.",
-    "warn": "There is something to learn: which sentence of which runbook was missing?",
-}
 SIDES = {
     "training": "training against its own events, times and labels",
     "served": "what was served against what was agreed for it",
@@ -144,7 +120,7 @@ def page(result: Mapping[str, Any]) -> str:
     )
 
 
-@shown(plots.said)
+@shown(said)
 def _html(draw, *of) -> str:
     """A picture as HTML; where it cannot be drawn, a sentence in its place."""
     return draw(*of).html()
@@ -171,21 +147,6 @@ def _hours(one):
     last = len(one["at"]) - 1
     for i in sorted({round(last * step / 7) for step in range(8)}):
         yield {n: one[n][i] for n in ("at", "value", "low", "high")}
-
-
-def meaning(result) -> str:
-    """What the verdict says, which without a replay is less."""
-    judged = {f["verdict"] for f in result["findings"] if f["verdict"] and not f["accepted"]}
-    if result["verdict"] == "inconclusive" and judged and "inconclusive" not in judged and not result["drill"]:
-        return UNFINISHED
-    if result.get("decision"):
-        return DECIDED[result["verdict"]]
-    if result.get("debrief"):
-        return DEBRIEFED[result["verdict"]]
-    if result["notebook"] == "gate":
-        return GATED[result["verdict"]]
-    alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
-    return UNSPLIT if alone else MEANING[result["verdict"]]
 
 
 def summary(result) -> str:

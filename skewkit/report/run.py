@@ -20,12 +20,11 @@ import jsonschema
 
 from ..durable import write
 from ..load.models import ModelFile
-from ..progress import RUN
-from ..records import Case, Failed, Verdict, as_rows, at_least
+from ..progress import RUN, Failed, at_least, failures, step
+from ..records import Case, Verdict, as_rows
 from ..results.blindspots import frame
 from ..results.results import Debrief, Drill, Result
 from ..rollouts.decisions import Decision
-from ..steps import failures, step
 from .history import last_like, since
 from .page import many, page, picture, plain_page
 

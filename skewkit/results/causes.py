@@ -10,11 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from ..progress import shown
 from ..records import Cost, NotRun, Skew, as_rows, thawed
 from ..scope import Scope
 from ..statistics.metrics import NAMES
-from ..steps import shown
 from . import plots
+from .picture import said as sentence_of
+from .picture import undrawn
 from .words import several, share
 
 HIDDEN = "# the patch holds values that may not be shown: give evidence='rows', or read them from fit.causes"
@@ -298,7 +300,7 @@ class Diagnosis:
         )
         return pd.DataFrame([{n: getattr(f, n) for n in names} for f in self.fits], columns=list(names))
 
-    @shown(plots.undrawn)
+    @shown(undrawn)
     def plot(self):
         """The first cause's feature, before and after; None where there is nothing to draw."""
         return next((plots.cause(f.to_dict()) for f in self.fits if f.picture), None)
@@ -306,7 +308,7 @@ class Diagnosis:
     def __repr__(self):
         return f"<Diagnosis: {'; '.join(f.sentence for f in self.fits) or 'nothing to explain'}>"
 
-    @shown(plots.said)
+    @shown(sentence_of)
     def _repr_html_(self):
         said = "".join(f"<p>{escape(f.sentence)}</p>" for f in self.fits) or "<p>Nothing to explain.</p>"
         rows = next((f.detail for f in self.fits if f.detail), ())

@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from ..records import Case, Cost, Finding, NotRun, Verdict, as_rows, at_least, worst
+from ..progress import at_least, shown
+from ..records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
 from ..statistics.metrics import HEADLINE
-from ..steps import shown
 from . import blindspots, plots, timeline
 from .causes import Diagnosis
 from .incidents import summary
+from .picture import said, undrawn
 
 
 class Findings(tuple):
@@ -50,14 +51,14 @@ class Findings(tuple):
     def to_frame(self) -> pd.DataFrame:
         return pd.DataFrame(as_rows(self), columns=list(Finding.__dataclass_fields__))
 
-    @shown(plots.undrawn)
+    @shown(undrawn)
     def plot(self):
         return plots.findings(self)
 
     def __repr__(self):
         return f"<{len(self)} findings: {self.verdict}>"
 
-    @shown(plots.said)
+    @shown(said)
     def _repr_html_(self):
         shown = [f for v in ("breach", "inconclusive", "warn", "ok") for f in self.of(v)]
         marks = {True: "Parity is certified.", False: "Parity is refuted."}
@@ -82,14 +83,14 @@ class Impact(tuple):
     def to_frame(self) -> pd.DataFrame:
         return pd.DataFrame(as_rows(self), columns=list(Cost.__dataclass_fields__))
 
-    @shown(plots.undrawn)
+    @shown(undrawn)
     def plot(self):
         return plots.impact(self)
 
     def __repr__(self):
         return f"<{len(self)} costs>"
 
-    @shown(plots.said)
+    @shown(said)
     def _repr_html_(self):
         waits = "".join(f"<p>{escape(a.reason)}; give {escape(a.give)}.</p>" for a in self.absent)
         return self.to_frame().drop(columns="plant").to_html(index=False, escape=True, na_rep="") + waits
@@ -116,11 +117,11 @@ class Result:
     def to_frame(self) -> pd.DataFrame:
         return self.findings.to_frame()
 
-    @shown(plots.undrawn)
+    @shown(undrawn)
     def plot(self):
         return self.findings.plot()
 
-    @shown(plots.said)
+    @shown(said)
     def _repr_html_(self):
         return self.diagnosis._repr_html_() + self.findings._repr_html_() + self.impact._repr_html_()
 
@@ -131,7 +132,7 @@ class Debrief(Result):
 
     told: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    @shown(plots.undrawn)
+    @shown(undrawn)
     def plot(self):
         return timeline.timeline(**self.told["timeline"])
 
@@ -238,7 +239,7 @@ class Drill(tuple):
         """What was reported beside what was measured, over the seeds; see `skewkit.results.incidents`."""
         return summary(self, **self.reported) if self.reported else None
 
-    @shown(plots.undrawn)
+    @shown(undrawn)
     def plot(self):
         """Lines by severity; of many skews, who notices each of them."""
         spots = self.blind_spots()
@@ -247,6 +248,6 @@ class Drill(tuple):
     def __repr__(self):
         return f"<{len(self)} cells of a drill: {self.verdict}>"
 
-    @shown(plots.said)
+    @shown(said)
     def _repr_html_(self):
         return self.to_frame().to_html(index=False, escape=True, na_rep="", float_format="{:.4f}".format)

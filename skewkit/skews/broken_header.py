@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..proposals.clues import constant as held
-from ..records import Skew, SkewkitError, needs, with_columns
+from ..records import Skew, SkewkitError, needs
+from ..scope import with_columns
 
 HOWS = ("null", "zero", "name")
 

@@ -7,7 +7,8 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from ..proposals.clues import constant as held
-from ..records import Skew, SkewkitError, needs, with_columns
+from ..records import Skew, SkewkitError, needs
+from ..scope import with_columns
 from .broken_header import constant, is_all
 
 LARGEST = 2**63 - 1

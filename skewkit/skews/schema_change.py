@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from ..proposals.clues import NEAR, agree, floats
-from ..records import NotApplicable, Skew, SkewkitError, needs, with_columns
+from ..proposals.clues import agree
+from ..proposals.lookalikes import ALIKE, kinds_of_features, nearest, perhaps
+from ..records import NotApplicable, Skew, SkewkitError, needs
+from ..scope import with_columns
 
 HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra", "misread")
-ALIKE = 0.1  # of those rows, that another feature must hold
-NEAREST = 50  # columns that one may have been read from, where no row stands beside another
 NAMED = 5  # columns that a sentence names
 LOOKS = 500  # rows that tell whether a feature holds another's values
 
@@ -102,14 +102,14 @@ class SchemaChange(Skew):
         if not e.paired:
             there, kinds = set(e.frame), e.frame.dtypes
             others = [f for f in e.roles.features if f != e.feature and f in there]
-            for f in _nearest(e, [f for f in others if kinds[f] == e.before.dtype]):
+            for f in nearest(e, [f for f in others if kinds[f] == e.before.dtype]):
                 yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(others))
             return
         some = e.differ.nonzero()[0][:LOOKS]
-        kinds = _kinds(e)
+        kinds = kinds_of_features(e)
         y, others = e.after.iloc[some], len(kinds) - (e.feature in kinds)
         for f in (f for f, kind in kinds.items() if f != e.feature and kind == e.after.dtype.kind):
-            if _perhaps(e, f, some, y) and agree(e.frame[f].iloc[some], y).mean() > ALIKE:
+            if perhaps(e, f, some, y) and agree(e.frame[f].iloc[some], y).mean() > ALIKE:
                 yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + others)
 
     def says(self, alike=True):
@@ -144,44 +144,6 @@ class SchemaChange(Skew):
         if frame[a].dtype != frame[b].dtype:
             raise NotApplicable(f"{self}: {a!r} is {frame[a].dtype} and {b!r} {frame[b].dtype}; name two of one type")
         return {a: frame[b], b: frame[a]}
-
-
-def _kinds(e):
-    """Each feature that the frame has and the kind of its values, remembered for the evidence of other features."""
-    if "kinds of features" not in e.memo:
-        kinds, there = e.frame.dtypes, set(e.frame)
-        e.memo["kinds of features"] = {f: kinds[f].kind for f in e.roles.features if f in there}
-    return e.memo["kinds of features"]
-
-
-def _nearest(e, others):
-    """Of very many columns of numbers those whose quantiles are nearest to what was served; of a few, all."""
-    if len(others) <= NEAREST or e.before.dtype.kind not in "iuf" or e.after.dtype.kind not in "iuf":
-        return others[:NEAREST]
-    mine = _quantiles(e.after)
-    for f in others:
-        if ("quantiles", f) not in e.memo:
-            e.memo["quantiles", f] = _quantiles(e.frame[f])
-    apart = [np.abs(e.memo["quantiles", f] - mine).sum() for f in others]
-    return [others[i] for i in np.argsort(np.nan_to_num(apart, nan=np.inf), kind="stable")[:NEAREST]]
-
-
-def _quantiles(column):
-    values = floats(column)
-    values = values[np.isfinite(values)]
-    return np.quantile(values, np.linspace(0.05, 0.95, 10)) if len(values) else np.full(10, np.nan)
-
-
-def _perhaps(e, f, some, y):
-    """Whether another feature may agree with one, told at once for numbers: of thousands nearly none does."""
-    if y.dtype.kind not in "iuf":
-        return True
-    if ("floats", f) not in e.memo:
-        e.memo["floats", f] = floats(e.frame[f])
-    mine, theirs = e.memo["floats", f][some], floats(y)
-    with np.errstate(invalid="ignore", over="ignore"):
-        near = np.abs(mine - theirs) <= 2 * NEAR * np.abs(theirs) + 2e-12
-    return (near | (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))).mean() > ALIKE
 
 
 def _exchange(a: pd.Series, b: pd.Series) -> bool:
