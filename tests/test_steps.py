@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import skewkit as sk
-from skewkit import pipeline, progress, threads
+from skewkit import notebook, pipeline, progress, threads
 from skewkit.checks import ABSENT, CHECKS
 from skewkit.diagnosis import diagnosis, groups
 from skewkit.pipeline import check, diagnose, examine, impact
@@ -202,3 +202,21 @@ def test_a_fault_is_raised_where_it_is_asked_for(monkeypatch):
     monkeypatch.setattr(pipeline, "cost", failing(KeyError("x")))
     with pytest.raises(KeyError):
         examined(case())
+
+
+def test_a_run_with_a_step_that_failed_ends_with_5(tmp_path, monkeypatch, capsys):
+    """Not with 1: the result is whole, and says what was not run."""
+    (tmp_path / "faulty.py").write_text(
+        "from skewkit import pipeline\n"
+        "def broken(*_, **__):\n    return 1 / 0\n"
+        "pipeline.split = broken\n"
+        "def score(rows):\n    return rows['a'].rank(pct=True)\n"
+    )
+    frames()[0].to_parquet(tmp_path / "r.parquet")
+    monkeypatch.chdir(tmp_path)
+    asked = [(name, "r.parquet") for name in ("training", "served", "replayed")]
+    asked += [("key", "id"), ("label", "y"), ("features", "a,b"), ("model", "faulty.score")]
+    assert notebook.run("check", [], asked, tmp_path / "runs") == 5
+    result = json.loads((tmp_path / "runs/latest/result.json").read_text())
+    assert "ZeroDivisionError" in is_unfinished(result, "split")[0]["reason"]
+    assert capsys.readouterr().out.startswith("inconclusive: A step failed")
