@@ -31,7 +31,7 @@ from ..results.words import (
     tolerated,
 )
 from ..statistics.metrics import HEADLINE, NAMES
-from .meaning import meaning
+from .meaning import UNFINISHED, meaning
 from .runbook import markdown, reachable, runbook
 
 MOST = 8  # causes that the page shows in full
@@ -253,7 +253,8 @@ def called(cell) -> str:
 def runbooks(result) -> list[str]:
     """The runbooks that the findings beyond their threshold open, each once; of drift, and of too little data, their own too."""
     alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None and not f.accepted), key=urgency)
-    worse = ["runbooks/inconclusive.md"] if alarms and result["verdict"] == "inconclusive" else []
+    unsure = result["verdict"] == "inconclusive" and (alarms or meaning(result) == UNFINISHED)
+    worse = ["runbooks/inconclusive.md"] if unsure else []
     worse += [fit["runbook"] for fit in result["fits"] if fit["plant"] is None]
     for f in alarms:
         worse += [f.runbook, "runbooks/drift.md"] if f.change == "drift" else [f.runbook]
