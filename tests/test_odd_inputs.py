@@ -129,7 +129,7 @@ def test_a_name_is_only_a_name():
     r, s = pd.DataFrame({"id": np.arange(n)}), pd.DataFrame({"id": np.arange(n)})
     for name in NAMES:
         r[name] = g.normal(3, 1, n)
-        s[name] = 2 * r[name]
+        s[name] = 3 * r[name]
     fit = whole(r, s, r).diagnosis.fits[0]
     assert fit.skew == "unit_change" and set(fit.features) == set(NAMES)
     for name in (n for n in NAMES if set(n) & set("$\\{🙂") or len(n) > 60):
