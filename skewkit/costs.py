@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import asdict
 
 import numpy as np
@@ -24,6 +24,7 @@ def cost(case: Case, policy, seed: int = 0, draws: int = DRAWS) -> tuple[tuple[C
     resample entities (days without them, rows without times), the same draw on both sides. Beside it the offline
     validation score, where training has labels and predictions: serving cannot move it.
     """
+    _single(case)
     offline = tuple(_offline(case, policy, seed, draws))
     if case.pairs is None:
         return offline, (NotRun("impact", "no table holds the served requests a second time", "replayed, or replay"),)
@@ -59,6 +60,15 @@ def losses(costs: Iterable[Cost]) -> Iterator[Finding]:
             continue
         value, low, high = (v + 0.0 for v in worse)  # no zero is negative
         yield Finding("impact", c.change, None, c.metric, value, unit, c.n, low, high)
+
+
+def _single(case):
+    """Refuse labels that are many values a row."""
+    for table in (case.training, case.served):
+        if table.kinds().get(case.roles.label) == "other":
+            many = {type(v).__name__ for v in table.column(case.roles.label) if not pd.api.types.is_hashable(v)}
+            if many:
+                raise SkewkitError(f"label {case.roles.label!r} holds a {min(many)} a row; write one value a row")
 
 
 def _changed(before, after, segment, case, reading, seed, draws):
@@ -169,11 +179,27 @@ def _modelled(case, rows, features):
     except Exception as e:  # whatever a team's own model raises must not hide what the checks found
         said = str(e) if isinstance(e, SkewkitError) else f"{type(e).__name__}: {e}"
         raise NotApplicable(f"the model failed on these rows ({said})") from e
+    scores = _one_each(scores, case.task)
     if len(scores) != len(rows):
         raise SkewkitError(f"the model gave {len(scores)} scores for {len(rows)} rows; it gives one a row")
     if nulls := int(pd.DataFrame(scores).isna().any(axis=1).sum()):
         raise NotApplicable(f"the model gave no score for {nulls} of {len(rows)} rows")
     return scores
+
+
+def _one_each(scores, task):
+    """The scores of a model as one a row, or for multiclass a frame of one column a class; refused where they are neither."""
+    if not pd.api.types.is_list_like(scores) or isinstance(scores, (Mapping, Set)) or not hasattr(scores, "__len__"):
+        raise SkewkitError(f"the model gave a {type(scores).__name__}; it gives a list or array with one score a row")
+    if isinstance(scores, pd.DataFrame) and task == "multiclass":
+        return scores
+    width = np.shape(scores if hasattr(scores, "shape") else [v for v in scores[:1]])[1:]
+    if not width:
+        return scores
+    if width != (1,):
+        one = "a frame with one column a class, by name" if task == "multiclass" else "one score a row"
+        raise SkewkitError(f"the model gave {' x '.join(map(str, width))} values a row; it gives {one}")
+    return np.asarray(scores).reshape(-1)
 
 
 def clusters(frame: pd.DataFrame, roles) -> np.ndarray:
@@ -214,6 +240,8 @@ def _array(scores, case, classes):
     """Scores as numbers; for multiclass a column a class, 1 at the predicted one when only that is known."""
     if case.task != "multiclass":
         try:
+            if np.iscomplexobj(scores):
+                raise TypeError("they are complex")
             return np.asarray(scores, float)
         except (ValueError, TypeError) as e:
             raise SkewkitError(f"the scores are not numbers ({e}); give the column of the model's scores") from None

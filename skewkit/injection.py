@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .records import NotApplicable, Replay, Roles, Skew, SkewkitError, needs
-from .scope import Scope
+from .scope import Scope, with_columns
 
 Skews = Skew | Sequence[Skew]
 
@@ -40,7 +40,7 @@ def undo(
     """A copy of a served ``frame`` with ``skew`` taken off the rows of ``scope``; NotApplicable where that loses."""
     hit = scope.rows(frame, roles, seed)
     for one in reversed(together(skew)):  # the rows out of scope would only blur how a column reads
-        frame = onto(frame, frame[hit].assign(**one.undo(frame[hit], roles, seed)), hit)
+        frame = onto(frame, with_columns(frame[hit], one.undo(frame[hit], roles, seed)), hit)
     return frame
 
 
@@ -68,17 +68,17 @@ def everywhere(
             knobs |= {f: {**knobs.get(f, {}), **one.knobs()} for f in features}
         elif _at_the_source(one, frame, roles, replay):
             source = replay.source(frame) if source is None else source
-            source = source.assign(**one.inject(source, replace(roles, features=one.features), seed))
+            source = with_columns(source, one.inject(source, replace(roles, features=one.features), seed))
             knobs |= {f: knobs.get(f, {}) for f in replay.reading(one.features)}
         else:
             here.append(one)
-    served = frame.assign(**_recomputed(frame, knobs, source, replay))
+    served = with_columns(frame, _recomputed(frame, knobs, source, replay))
     for one in here:
         if not (needs(served, one.features, one) or one.acts_on(served, roles)):
             among = ", ".join(roles.features) or "none"
             raise NotApplicable(f"{one} found no feature that it can act on among {among}")
         changed = one.inject(served, roles, seed)
-        served = changed if one.whole else served.assign(**changed)
+        served = changed if one.whole else with_columns(served, changed)
     return served
 
 

@@ -14,7 +14,8 @@ from .diagnosis.split import split
 from .load import baseline_file
 from .policy import Policy
 from .policy_file import read_policy
-from .records import Case, Finding, NotRun, SkewkitError
+from .progress import failures, step
+from .records import Case, Finding, NotRun
 from .results.causes import Diagnosis
 from .results.results import Findings, Impact, Result
 from .statistics.metrics import headline
@@ -36,30 +37,62 @@ def check(case: Case, policy: Policy | None = None, checks: tuple[Check, ...] = 
     Within each value of its segments as well, where the policy asks for that.
     """
     policy = policy or read_policy()
-    return _check(_parts(with_past(case), policy), policy, checks)
+    with failures() as failed:
+        findings = _check(_parts(_with_past(case), policy), policy, checks)
+    return Findings(findings, failed)
 
 
 def _check(parts, policy, checks):
     policy = replace(policy, groups=len(parts))
-    return Findings(
+    return [
         _judged(f if segment is None else replace(f, segment=segment), part, policy)
         for segment, part in parts.items()
         for found in _measured(part, policy, checks)
         for f in found
-    )
+    ]
 
 
 def _measured(case, policy, checks):
     """What each check finds, in their order. `distribution` goes first: it reads every column, and others ask what it saw."""
-    found = {}
+    found = {one: [] for one in checks}
     for one in sorted(checks, key=lambda one: one is not distribution):
-        found[one] = list(one(case if one in EVERY_ROW else case.at_hand, policy))
-    return [found[one] for one in checks]
+        with step(one.__name__):
+            for f in one(case if one in EVERY_ROW else case.at_hand, policy):
+                found[one].append(f)
+    return found.values()
+
+
+def _with_past(case):
+    """The case with what the events say of its training, where that can be found out."""
+    with step("training from events"):
+        return with_past(case)
+    return case
 
 
 def _parts(case, policy):
     """The whole case, and where the policy asks for it each segment's."""
-    return {None: case, **(segments.within(case) if policy.by_segment else {})}
+    parts = {None: case}
+    with step("segments"):
+        parts |= segments.within(case) if policy.by_segment else {}
+    return parts
+
+
+def _absent(case, policy):
+    """What could not be measured for want of something given."""
+    asked = (
+        policy.nowhere,
+        lambda c: policy.over(),
+        _sampled,
+        *(_at_hand(one) for one in ABSENT),
+        baseline_file.absent,
+    )
+    for one in (*asked, segments.absent) if policy.by_segment else asked:
+        with step("not run"):
+            yield from list(one(case))
+
+
+def _at_hand(one):
+    return lambda case: one(case.at_hand)
 
 
 def _sampled(case):
@@ -76,17 +109,21 @@ def _sampled(case):
 
 def _judged(finding, case, policy):
     """The finding judged; one beyond what is tolerated once more, by what training's own partitions wobble by."""
-    judged = policy.judge(finding)
-    learns = policy.partitions and finding.check == "distribution" and finding.change in ("drift", "total")
-    if not learns or not judged.verdict or not judged.verdict.alarm:
-        return judged
-    return policy.judge(replace(finding, wobble=wobble(case.training, finding, policy.partitions)))
+    judged = finding
+    with step(finding.check, of=f"{finding.feature}, {finding.statistic}"):
+        judged = policy.judge(finding)
+        learns = policy.partitions and finding.check == "distribution" and finding.change in ("drift", "total")
+        if learns and judged.verdict and judged.verdict.alarm:
+            judged = policy.judge(replace(finding, wobble=wobble(case.training, finding, policy.partitions)))
+    return judged
 
 
 def impact(case: Case, policy: Policy | None = None, seed: int = 0, draws: int = DRAWS) -> Impact:
     """What the skew of a case costs its model; see `skewkit.costs`."""
-    costs, absent = cost(case.at_hand, policy or read_policy(), seed, draws)
-    return Impact(costs, absent)
+    costs, absent = (), ()
+    with failures() as failed, step("impact"):
+        costs, absent = cost(case.at_hand, policy or read_policy(), seed, draws)
+    return Impact(costs, (*absent, *failed))
 
 
 def lost(costs: Impact, policy: Policy) -> list[Finding]:
@@ -112,24 +149,29 @@ def examine(
     ``evidence`` is the case that the cause is looked for in, when it is not this one: a drill's goes through files first.
     With ``diagnosed`` False none is looked for; ``checks`` are those that are run.
     """
-    policy, case = policy or read_policy(), with_past(case)
-    parts = _parts(case, policy)
-    findings = _check(parts, policy, checks)
-    try:
-        costs = impact(case, policy, seed, draws)
-    except SkewkitError as e:  # a label or score that cannot be read must not hide what the checks found
-        costs = Impact((), [NotRun("impact", str(e), "labels and scores that can be read")])
-    findings = Findings((*findings, *lost(costs, policy)))
-    absent = [*_sampled(case), *(told for one in ABSENT for told in one(case.at_hand)), *baseline_file.absent(case)]
-    absent += segments.absent(case) if policy.by_segment else ()
-    try:
-        causes = diagnose(evidence or case, policy, seed) if diagnosed else Diagnosis(missing=(NOT_ASKED,))
-    except SkewkitError as e:
-        causes = Diagnosis(missing=(NotRun("diagnose", str(e), "tables of which rows can be looked at"),))
-    off = dict.fromkeys(f for fit in causes.fits for f in fit.features)
-    causes = replace(causes, fits=_priced(causes.fits, costs), split=tuple(split(case, off, costs)))
-    not_run = (*policy.nowhere(case), *policy.over(), *absent, *costs.absent, *causes.missing)
-    return Result(_led(findings, causes), costs, not_run, case, causes, policy.promise(case, len(parts)))
+    policy = policy or read_policy()
+    costs, causes, promise = Impact(), Diagnosis(), {}
+    with failures() as failed:
+        case = _with_past(case)
+        parts = _parts(case, policy)
+        findings = _check(parts, policy, checks)
+        unsure = list(failed)
+        with step("impact", give="labels and scores that can be read"):
+            costs = impact(case, policy, seed, draws)
+            findings += lost(costs, policy)
+        with step("diagnose", give="tables of which rows can be looked at"):
+            causes = diagnose(evidence or case, policy, seed) if diagnosed else Diagnosis(missing=(NOT_ASKED,))
+            causes = replace(causes, fits=_priced(causes.fits, costs))
+        with step("split"):
+            off = dict.fromkeys(f for fit in causes.fits for f in fit.features)
+            causes = replace(causes, split=tuple(split(case, off, costs)))
+        with step("diagnose"):
+            findings = _led(findings, causes)
+        with step("promise"):
+            promise = policy.promise(case, len(parts))
+        absent = list(_absent(case, policy))
+    not_run = (*absent, *costs.absent, *causes.missing, *failed)
+    return Result(Findings(findings, unsure), costs, not_run, case, causes, promise)
 
 
 def _priced(fits, costs):
@@ -143,9 +185,10 @@ def _priced(fits, costs):
 def _led(findings, causes):
     """The findings, those of a feature whose cause is named leading to the cause's runbook and not to the check's."""
     about = ("skew", "total", "training")
+    opens = {f: fit.runbook for fit in reversed(causes.named) for f in fit.features}
 
     def led(f):
-        fit = causes.explaining(f.feature) if f.runbook and f.change in about else None
-        return replace(f, runbook=fit.runbook) if fit else f
+        ours = opens.get(f.feature) if f.runbook and f.change in about else None
+        return replace(f, runbook=ours) if ours else f
 
-    return Findings(map(led, findings))
+    return list(map(led, findings))

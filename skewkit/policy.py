@@ -72,6 +72,7 @@ class Policy:
     categories: int
     fleet: float
     profiles: int
+    causes: int
     certify: float | None
     partitions: str | None
     by_segment: bool

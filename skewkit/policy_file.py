@@ -132,7 +132,7 @@ def _known(own, known, path):
 def _refuse(merged, path):
     """Numbers that are none, or out of range, would judge in silence."""
     spans = {"alpha": (1e-12, 0.5), "looks": (1, 1e9), "tolerance": (0, 1), "categories": (0, 1e6), "fleet": (0, 1)}
-    spans |= {"profiles": (0, 1e9)}
+    spans |= {"profiles": (0, 1e9), "causes": (1, 1e6)}
     spans |= {"certify": (1e-9, 1)} if merged["certify"] is not None else {}
     spans |= {f"scores.{n}": (1e-9, 1) for n in ("top", "moved", "floor", "quantile")}
     flat = {**merged, **{f"scores.{k}": v for k, v in merged["scores"].items()}}

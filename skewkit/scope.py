@@ -152,3 +152,11 @@ class Scope:
             "in training" if self.side == "training" else "",
         ]
         return ", ".join(p for p in parts if p) or "all requests"
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[Any, Any]) -> pd.DataFrame:
+    """A copy of a frame with columns set, whatever they are called: pandas' assign takes none called self."""
+    made = frame.copy(deep=False)
+    for name, values in columns.items():
+        made[name] = values
+    return made

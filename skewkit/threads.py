@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from contextvars import Context, copy_context
+from itertools import chain, repeat
 
 import numpy as np
 
-from .progress import told
+from .progress import step, told
 from .records import SkewkitError, Table
 
 FEWEST = 50_000  # rows in all, below which threads wait for each other more than they work
@@ -27,11 +28,21 @@ def side_by_side(measure: Callable[[str], Iterable], columns: Iterable[str], tab
     rows = 0 if engines else sum(len(t) for t in tables)
     threads = min(_wanted(), max(1, MEMORY // (EACH * max(rows, 1)))) if rows >= FEWEST else 1
     columns = list(columns)
+
+    def one(column):
+        found: list = []
+        with step(of=column):
+            found = list(measure(column))
+        return found
+
     if threads == 1:
-        yield from chain.from_iterable(told(map(measure, columns), len(columns), "columns"))
+        yield from chain.from_iterable(told(map(one, columns), len(columns), "columns"))
         return
+    contexts = [copy_context() for _ in columns]  # so that what fails in a thread is known to be of this run
     with ThreadPoolExecutor(threads) as pool:
-        yield from chain.from_iterable(told(pool.map(measure, columns), len(columns), "columns"))
+        yield from chain.from_iterable(
+            told(pool.map(Context.run, contexts, repeat(one), columns), len(columns), "columns")
+        )
 
 
 def _wanted() -> int:

@@ -15,6 +15,9 @@ import skewkit as sk
 from skewkit import examples
 
 ROOT = Path(__file__).parent.parent
+os.environ.setdefault(
+    "SKEWKIT_RAISE", "1"
+)  # a fault in a step fails the test that met it; test_steps.py says otherwise
 matplotlib.use("agg")
 
 

@@ -125,5 +125,4 @@ def _row(row, key, time, case):
 
 
 def _plain(value):
-    missing = value is None or value is pd.NA or value is pd.NaT or value != value
-    return None if missing else str(value)
+    return None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)

@@ -10,16 +10,17 @@ import pandas as pd
 
 from ..policy import Policy
 from ..policy_file import read_policy
+from ..progress import failures, step
 from ..proposals.clues import NEAR, agree
 from ..records import Case, Finding, NotRun, SkewkitError, Tolerance
 from ..results.causes import Diagnosis, Fit
 from ..scope import Scope
 from . import beside, leaky_training, own_clock, reshaped, unpaired
-from .facts import picture, rows, seen
-from .groups import groups, in_other_order, siblings
+from .facts import picture, rows, seen, unsearched
+from .groups import groups, in_other_order, named
 from .inference import infer
 from .leaky_training import with_past
-from .search import COVERS, FEWEST, Named, name
+from .search import COVERS, FEWEST, Named
 from .specimens import Specimens, specimens
 from .veil import slice_of, veiled
 from .verification import Measured, measured, price, scoped, within
@@ -39,45 +40,58 @@ def diagnose(case: Case, policy: Policy | None = None, seed: int = 0) -> Diagnos
         raise SkewkitError(
             f"diagnose was given a {type(case).__name__}; it takes a case: sk.compare(training, served, replayed)"
         )
-    case, policy = with_past(case).at_hand, policy or read_policy()
+    causes = Diagnosis()
+    with failures() as failed, step("diagnose"):
+        causes = _diagnosed(with_past(case).at_hand, policy or read_policy(), seed)
+    return replace(causes, missing=(*causes.missing, *failed))
+
+
+def _diagnosed(case, policy, seed):
     if case.pairs is None:
         return _alone(case, policy, seed)
     shape = list(reshaped.columns(case))
-    off = tuple(f for f in _off(case, policy) if not any(f in fit.features for fit in shape))
-    slight = tuple(f for f in _slight(case) if f not in off and not any(f in fit.features for fit in shape))
+    settled = {f for fit in shape for f in fit.features}
+    off = tuple(f for f in _off(case, policy) if f not in settled)
+    settled |= set(off)
+    slight = tuple(f for f in _slight(case) if f not in settled)
+    left: list[str] = []
     fits = [*shape, *beside.columns(case, policy), *leaky_training.fits(case)]
     if slight:
         there = specimens(case, slight, policy, seed)
-        found = [
-            one
-            for f in slight
-            if (one := name(f, there, len(slight))).causes and one.causes[0].skews[0].stem == "precision"
-        ]
-        fits += _fits(there, found, policy, seed)
+        found, _ = named(there, len(slight), int(policy.causes))
+        digits = [one for one in found if one.causes and one.causes[0].skews[0].stem == "precision"]
+        fits += _fits(there, digits, policy, seed)
     if off:
         sample = _with_events(specimens(case, off, policy, seed))
         wrong = tuple(f for f in off if _training_at_fault(sample, f))
         for side, features in (("serving", tuple(f for f in off if f not in wrong)), ("training", wrong)):
             if features:
                 there = replace(sample, features=features, side=side, memo={})
-                found = siblings([name(f, there, len(off)) for f in features], there)
+                found, unread = named(there, len(off), int(policy.causes))
                 fits += _fits(there, found, policy, seed)
+                left += unread
     fits = sorted(reshaped.together(fits), key=lambda f: (f.kind is None, -(f.bits or 0), f.features))
-    return Diagnosis(fits, (), tuple(_missing(case, fits)))
+    return Diagnosis(fits, (), (*_missing(case, fits), *unsearched(left, int(policy.causes))))
 
 
 def _alone(case, policy, seed):
     """Training and served alone; what a served row's own times give again is explained row against row."""
     rows = own_clock.rebuilt(case)
-    clocks = () if rows is None else diagnose(rows, policy, seed).fits
+    clocks = () if rows is None else _diagnosed(rows.at_hand, policy, seed).fits
     known = () if rows is None else rows.roles.features
     found = unpaired.diagnose(case, policy, seed, known)
     fits = [*(replace(f, change="total") for f in clocks), *found.fits]
     return replace(found, fits=sorted(fits, key=lambda f: (f.kind is None, -(f.bits or 0), f.features)))
 
 
-def _off(case, policy) -> Iterator[str]:
-    """The features of which more rows differ than may."""
+def _off(case, policy) -> list[str]:
+    """The features of which more rows differ than may, those of which most differ first where not all can be searched."""
+    found = list(_beyond(case, policy))
+    worst = sorted(found, key=lambda f: -case.pairs.agreement(f, policy.near(f)).differ)
+    return found if len(found) <= policy.causes else worst
+
+
+def _beyond(case, policy):
     here, there = case.pairs.tables
     kinds = here.kinds()
     for f in case.roles.features:
@@ -130,25 +144,32 @@ def _training_at_fault(sample: Specimens, feature: str) -> bool:
     return right[1] >= COVERS and right[0] < 0.5
 
 
-def _fits(sample: Specimens, found: list[Named], policy: Policy, seed: int) -> Iterator[Fit]:
+def _fits(sample: Specimens, found: list[Named], policy: Policy, seed: int) -> list[Fit]:
     """The groups measured on all rows, and what could not be named."""
     every = groups([one for one in found if one.causes], sample)
     for group in every:
         group.members = {f: _completed(sample, f, r) for f, r in group.members.items()}
     on_all = {(id(g), f): measured(sample, f, r) for g in every for f, r in g.members.items()}
+    fits: list[Fit] = []
     for group in every:
-        yield from _fit(group, every, on_all, sample, policy, seed)
-    for one in found:
-        if not one.causes:
-            e = one.evidence
-            total = int(sample.case.pairs.agreement(one.feature, policy.near(one.feature)).differ)
-            doubt = (f"perhaps {one.doubt}",) if one.doubt else ()
-            yield Fit(
-                *({one.feature: None}, Scope(side=sample.side), total, sample.case.pairs.n, 0.0),
-                facts=(*seen(e, sample.ground, sample.case.evidence), *doubt),
-                detail=rows(sample.case, e, e.differ, worst=True),
-                picture=picture(sample.case, e),
-            )
+        with step(of=next(iter(group.members))):
+            fits += _fit(group, every, on_all, sample, policy, seed)
+    for one in (one for one in found if not one.causes):
+        with step(of=one.feature):
+            fits.append(_unnamed(one, sample, policy))
+    return fits
+
+
+def _unnamed(one, sample, policy):
+    """What can be seen of a feature that no cause reproduces."""
+    e = one.evidence
+    total = int(sample.case.pairs.agreement(one.feature, policy.near(one.feature)).differ)
+    return Fit(
+        *({one.feature: None}, Scope(side=sample.side), total, sample.case.pairs.n, 0.0),
+        facts=(*seen(e, sample.ground, sample.case.evidence), *([f"perhaps {one.doubt}"] if one.doubt else ())),
+        detail=rows(sample.case, e, e.differ, worst=True),
+        picture=picture(sample.case, e),
+    )
 
 
 def _completed(sample, feature, rival):
@@ -185,14 +206,14 @@ def _fit(group, every, on_all, sample, policy, seed):
     def shown(skew, feature):
         return veiled(skew, case.evidence, sample.sides(feature))
 
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
-        drawn = [s.drawn(scope.share) for s in step]
+    for skews, following in zip(steps, [*steps[1:], None], strict=True):
+        drawn = [s.drawn(scope.share) for s in skews]
         named = {f: s for f, (s, _) in zip(group.members, drawn, strict=True)}
         yield Fit(
             *(named, replace(scope, share=drawn[0][1]), many, case.pairs.n),
             *(1 - left / total if total else 1.0, verified, group.saved),
             rivals=tuple(
-                {"skew": r.stem, "parameters": shown(r, e.feature).to_dict()} for r in _others(group, steps, step)
+                {"skew": r.stem, "parameters": shown(r, e.feature).to_dict()} for r in _others(group, steps, skews)
             ),
             before=before,
             then=following[0].stem if following else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ import pandas as pd
 from ..evidence import shown
 from ..proposals.chances import missed
 from ..proposals.clues import Evidence, commonest, floats
-from ..records import Case
+from ..records import Case, NotRun
 from ..results.words import share
 from .bits import Ground
 from .veil import slice_of
 
 CLEAR = 0.95  # of the rows, for a fact to be said of them
 SURE = 10.0  # bits that saying for whom must save
+NAMED = 5  # features that a line names
 TEN = 10  # rows shown
 BINS = 24  # of a picture
 
@@ -58,6 +60,15 @@ def seen(e: Evidence, ground: Ground, evidence: str) -> tuple[str, ...]:
             if when is not None
         ]
     return tuple(told)
+
+
+def unsearched(features: Sequence[str], most: int) -> tuple[NotRun, ...]:
+    """What is said of the features in which no cause was looked for, as the policy searches no more than ``most``."""
+    if not features:
+        return ()
+    names = ", ".join(features[:NAMED]) + (f" and {len(features) - NAMED:,} more" if len(features) > NAMED else "")
+    why = f"{names} differ, and no cause was looked for in them: {most:,} features are searched, the worst first"
+    return (NotRun("diagnose", why, f"causes: {most + len(features)} in the policy"),)
 
 
 def rows(case: Case, e: Evidence, chosen: np.ndarray, worst: bool = False) -> tuple[dict[str, Any], ...]:

@@ -7,46 +7,103 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from ..proposals.clues import Evidence
+from ..progress import step, told
+from ..proposals.clues import Evidence, agree
 from ..records import Roles, Skew
 from .bits import Rival
-from .search import APART, COVERS, Named
+from .search import APART, COVERS, Named, name
 from .specimens import Specimens
 
 BUCKETS = 20  # of the span of time: two onsets within one of them are one
+TRIED = 8  # causes of other features, that one of very many is held against
+MANY = 50  # causes, beyond which only what has the same parameters is one finding
+SAVED = 20  # bits by which another feature's cause must be shorter than "changed, unexplained"
 ALIKE = 0.04  # by which the shares of one cause in two features may differ
+
+
+def named(sample: Specimens, among: int, most: int) -> tuple[list[Named], tuple[str, ...]]:
+    """The causes of each of the sample's features, of ``among`` that differ, and the features that were left.
+
+    No more than ``most`` have a search of their own, the first ones first. Where there are more, a cause that another
+    feature has is tried before, so that one cause of thousands of features is soon said of all.
+    """
+    features = told(sample.features, len(sample.features), "features that differ")
+    found: list[Named] = []
+    if len(sample.features) <= most:
+        for f in features:
+            with step(of=f):
+                found.append(name(f, sample, among))
+        return siblings(found, sample), ()
+    known: dict[tuple, Named] = {}
+    waiting = []
+    for f in features:
+        one = None
+        with step(of=f):
+            one = _as_known(f, known, sample)
+            if one is None and most > 0:
+                most -= 1
+                one = name(f, sample, among)
+        if one is None:
+            waiting.append(f)
+            continue
+        found.append(one)
+        if len(one.causes) == 1:
+            known.setdefault(_kinship(one.causes[0]), one)
+    again = [(f, _as_known(f, known, sample)) for f in waiting] if known else [(f, None) for f in waiting]
+    found = siblings(found, sample) + [one for _, one in again if one is not None]
+    return found, tuple(f for f, one in again if one is None)
+
+
+def _kinship(cause):
+    return tuple((s.stem, s.kin) for s in cause.skews)
+
+
+def _as_known(feature, known, sample):
+    """A feature as a cause that another has would have it, where that holds on a few rows and then on all; else None."""
+    if not known:
+        return None
+    e = sample.evidence(feature)
+    few, after = e.differ[sample.few], e.after.iloc[sample.few]
+    unnamed = Named(feature, e, (), (), (), 0.0)
+    for other in list(known.values())[:TRIED]:
+        skews = _of(other.causes[0], feature)
+        if len(skews) == 1:
+            made = sample.glimpsed(feature, skews[0])
+            if made is None or (agree(made, after) & few).sum() < COVERS * few.sum():
+                continue
+        if (one := _by_another(unnamed, other, sample)) is not None:
+            return one
+    return None
 
 
 def siblings(found: list[Named], sample: Specimens) -> list[Named]:
     """What is not named by itself, by a cause that another feature has: its parameters are paid for already."""
-    told = []
-    for one in found:
-        if not one.causes:
-            for other in sorted((o for o in found if len(o.causes) == 1), key=lambda o: -o.saved[0]):
-                rival = _under(other.causes[0], one, sample)
-                e, pending = one.evidence, one.evidence.differ
-                if rival is not None and rival.rows.sum() >= COVERS * pending.sum():
-                    saved = sample.ground.nothing(e, pending) - rival.bits
-                    if saved > 20:
-                        one = replace(
-                            one,
-                            causes=(rival,),
-                            rivals=((),),
-                            saved=(saved,),
-                            explained=rival.rows.sum() / pending.sum(),
-                            doubt="",
-                        )
-                        break
-        told.append(one)
-    return told
+    others = sorted((o for o in found if len(o.causes) == 1), key=lambda o: -o.saved[0])
+    by_another = (next(filter(None, (_by_another(one, o, sample) for o in others)), one) for one in found)
+    return [one if one.causes else other for one, other in zip(found, by_another, strict=True)]
+
+
+def _by_another(one, other, sample):
+    """What is not named, by the cause of another feature; None where that does not explain it."""
+    rival = None if one.causes else _under(other.causes[0], one, sample)
+    e, pending = one.evidence, one.evidence.differ
+    if rival is None or rival.rows.sum() < COVERS * pending.sum():
+        return None
+    saved = sample.ground.nothing(e, pending) - rival.bits
+    parts = {"causes": (rival,), "rivals": ((),), "saved": (saved,), "doubt": ""}
+    return replace(one, **parts, explained=rival.rows.sum() / pending.sum()) if saved > SAVED else None
+
+
+def _of(leader: Rival, feature: str) -> tuple[Skew, ...]:
+    """The skews of another feature's cause, as they would be this one's."""
+    return tuple(replace(s.for_others(), features=(feature,)) for s in leader.skews)
 
 
 def _under(leader: Rival, one: Named, sample: Specimens) -> Rival | None:
     """Another feature's cause, parameters and all, as an explanation of this one."""
     if leader.predicted is None:
         return None
-    e, predicted = one.evidence, None
-    skews = tuple(replace(s.for_others(), features=(one.feature,)) for s in leader.skews)
+    e, predicted, skews = one.evidence, None, _of(leader, one.feature)
     for skew in skews:
         predicted = sample.predicted(one.feature, skew, predicted)
         if predicted is None:
@@ -78,7 +135,7 @@ def groups(found: list[Named], sample: Specimens) -> list[Group]:
     groups: list[Group] = []
     for saved, one, cause, same in sorted(causes, key=lambda c: -c[0]):
         for group in groups:
-            if one.feature not in group.members and (mine := _joins(group, one, cause, sample)):
+            if one.feature not in group.members and (mine := _joins(group, one, cause, sample, len(causes) > MANY)):
                 group.members[one.feature] = mine
                 group.evidence[one.feature] = one.evidence
                 group.saved += saved
@@ -88,14 +145,16 @@ def groups(found: list[Named], sample: Specimens) -> list[Group]:
     return groups
 
 
-def _joins(group, one, cause, sample):
-    """The explanation by which a feature joins a group; None where it does not."""
+def _joins(group, one, cause, sample, strictly):
+    """The explanation by which a feature joins a group; None where it does not. ``strictly``: by the same parameters alone."""
     leader = group.leader
     if [s.stem for s in leader.skews] != [s.stem for s in cause.skews] or (leader.predicted is None) != (
         cause.predicted is None
     ):
         return None
     if [s.kin for s in leader.skews] != [s.kin for s in cause.skews]:
+        if strictly:
+            return None
         theirs = _under(leader, one, sample)
         if theirs is None or theirs.bits > cause.bits + APART or theirs.rows.sum() < 0.98 * cause.rows.sum():
             return None

@@ -13,7 +13,7 @@ import pandas as pd
 from ..features.definitions import GLOBAL, Definition, Filled, evaluate, knobs_of, reads, turn
 from ..memory import Memory
 from ..records import SkewkitError, needs
-from ..scope import coin
+from ..scope import coin, with_columns
 from .candidates import ZONES, Guesses
 from .targets import FEW, Target
 
@@ -111,7 +111,7 @@ def infer(
     theirs: dict[str, Fitted] = {}
     if served is not None:
         needs(served, features, "infer")
-        there = rows.assign(**{f: served[f].to_numpy() for f in features})
+        there = with_columns(rows, {f: served[f].to_numpy() for f in features})
         theirs = _found(raw, there, time, by, lines, _targets(there, [f for f in features if f not in found]))
     for target in _targets(rows, theirs):
         right = theirs[target.name].definition

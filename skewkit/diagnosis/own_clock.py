@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..proposals.zones import LOOKS, different, matches, read, readings, sources
 from ..records import Case, SkewkitError
+from ..scope import with_columns
 from ..tables.engines import Local
 from ..tables.joins import paired
 from ..timeline import zone
@@ -34,7 +35,7 @@ def rebuilt(case: Case) -> Case | None:
     if not found:
         return None
     roles = replace(case.roles, features=tuple(found))
-    sides = [Local(served.assign(**made), roles, name) for name, made in (("replayed", found), ("served", {}))]
+    sides = [Local(with_columns(served, made), roles, name) for name, made in (("replayed", found), ("served", {}))]
     try:
         pairs = paired(*sides)
     except SkewkitError:  # keys that name no single row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -50,22 +51,39 @@ def _holds(pairs, feature, column):
 
 
 def together(fits: list[Fit]) -> list[Fit]:
-    """Two features that were each read from the other are swapped; more of them stand in another order."""
+    """Features that were read from each other are one cause: two have changed places, and more of them in a ring."""
     reads = {
         f: s.to[0] for fit in fits for f, s in fit.causes.items() if fit.skew == "schema_change" and s.how == "misread"
     }
-    ring = {f for f in reads if reads[f] in reads}
-    if not ring or {reads[f] for f in ring} != ring:
-        return fits
-    parts = [fit for fit in fits if fit.skew == "schema_change" and set(fit.features) & ring]
-    swapped = [f for f in reads if f in ring]
-    schema, kept = SKEWS["schema_change"], [fit for fit in fits if fit not in parts]
-    if all(reads[reads[f]] == f for f in ring) and len(ring) == 2:
-        skew = schema(features=tuple(swapped), how="swapped")
-    else:
-        skew = schema(features=tuple(swapped), how="misread", to=tuple(reads[f] for f in swapped))
-    bits = sum(p.bits or 0 for p in parts)
-    return [*kept, replace(parts[0], causes=dict.fromkeys(swapped, skew), told={}, bits=bits)]
+    for ring in _rings(reads):
+        parts = [fit for fit in fits if fit.skew == "schema_change" and set(fit.features) & set(ring)]
+        fits = [fit for fit in map(partial(_without, ring), fits) if fit is not None]
+        how = {"how": "swapped"} if len(ring) == 2 else {"how": "misread", "to": tuple(reads[f] for f in ring)}
+        causes = dict.fromkeys(ring, SKEWS["schema_change"](features=ring, **how))
+        bits, rows = sum(p.bits or 0 for p in parts), max(p.rows for p in parts)
+        fits.append(replace(parts[0], causes=causes, told={}, bits=bits, rows=rows))
+    return fits
+
+
+def _rings(reads: dict[str, str]) -> Iterator[tuple[str, ...]]:
+    """The features that, each followed to the one it was read from, come back to the first; in the table's order."""
+    known: set[str] = set()
+    for first in reads:
+        path, f = [first], reads[first]
+        while f in reads and f not in path and f not in known:
+            path.append(f)
+            f = reads[f]
+        if f == first and len(path) > 1:
+            yield tuple(f for f in reads if f in path)
+        known |= set(path)
+
+
+def _without(features: tuple[str, ...], fit: Fit) -> Fit | None:
+    """A fit of the other features alone, None where there is no other; only what was misread is taken from it."""
+    if fit.skew != "schema_change":
+        return fit
+    left, told = ({f: s for f, s in part.items() if f not in features} for part in (fit.causes, fit.told))
+    return replace(fit, causes=left, told=told) if left else None
 
 
 def sibling(skew: Skew) -> Skew | None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..proposals.clues import Evidence, agree, between, called, constant
 from ..records import Skew
+from ..scope import with_columns
 from ..skews import SKEWS
 from .bits import Rival
 from .specimens import Specimens
@@ -260,14 +261,16 @@ def _in_turn(e, sample, pending):
     """Two skews of a row's own value, one after the other: the second is proposed on what the first has made of a few rows."""
     rows, calm = np.flatnonzero(pending)[:FEW], np.flatnonzero(~e.differ)[:FEW]
     some = np.sort(np.r_[rows, calm])
+    # another feature's values, whatever came before them, are no second step: so no feature is offered
     parts = {"after": e.after.iloc[some], "frame": e.frame.iloc[some], "differ": pending[some]}
+    parts["roles"] = replace(e.roles, features=())
     rated = []
     for first, price in proposed(e, IN_TURN):
         made = sample.predicted(e.feature, first)
         if made is None or made.dtype.kind != e.before.dtype.kind or agree(made.iloc[rows], e.before.iloc[rows]).all():
             continue
         middle = replace(e, before=made.iloc[some], memo={}, **parts)
-        table = middle.frame.assign(**{e.feature: middle.before})
+        table = with_columns(middle.frame, {e.feature: middle.before})
         for second, more in proposed(middle, (*IN_TURN, "encoding")):
             last = None if second.stem == first.stem else sample.changed(table, e.feature, second)
             right = 0 if last is None else int((agree(last, middle.after) & middle.differ).sum())

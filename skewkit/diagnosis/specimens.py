@@ -12,13 +12,15 @@ import pandas as pd
 from ..injection import turned
 from ..policy import Policy
 from ..proposals.clues import Evidence, agree, hashable
+from ..proposals.zones import sources
 from ..records import Case, Skew, SkewkitError
-from ..scope import coin
+from ..scope import coin, with_columns
 from .bits import Ground, Rival
 
 WHOLE = 50_000  # rows in which a skew can look at other rows
 SOME = 2_500  # of a feature's rows that differ, and as many that do not
 GLANCE = 120  # of a feature's rows that differ, for a first look
+GLANCED = 50  # features that the rows of a first look are chosen for
 HELD = 0.2  # of the rows, on which what was found on the others is verified
 
 
@@ -89,8 +91,9 @@ class Specimens:
         r, read = self.case.roles, [feature]
         read += [c for c in (r.key, r.entity, r.time, rival.where and rival.where[0]) if c]
         read += [c for s in rival.skews if s.stem == "schema_change" for c in s.to]
-        read += [c for c in self.table if getattr(self.table[c].dtype, "tz", None) is not None]
-        return pd.DataFrame({c: self.column(c) for c in dict.fromkeys(read) if c in self.table})
+        return pd.DataFrame(
+            {c: self.column(c) for c in dict.fromkeys([*read, *sources(self.table)]) if c in self.table}
+        )
 
     def evidence(self, feature: str) -> Evidence:
         """One feature on the rows to look at."""
@@ -109,7 +112,7 @@ class Specimens:
         ``before`` are other values to begin with: what an earlier skew has made of it.
         """
         if before is not None:
-            return None if skew.wide else self.changed(self.frame.assign(**{feature: before}), feature, skew)
+            return None if skew.wide else self.changed(with_columns(self.frame, {feature: before}), feature, skew)
         mark = (feature, str(replace(skew, features=(feature,))))
         if mark not in self.memo:
             self.memo[mark] = self._predicted(feature, replace(skew, features=(feature,)))
@@ -118,7 +121,7 @@ class Specimens:
     @cached_property
     def few(self) -> np.ndarray:
         """Rows for a first look: some that differ of each feature, by their place among the rows."""
-        off = [np.flatnonzero(self.evidence(f).differ) for f in self.features]
+        off = [np.flatnonzero(self.evidence(f).differ) for f in self.features[:GLANCED]]
         off = [
             rows[np.unique(np.linspace(0, len(rows) - 1, GLANCE).astype(int))] if len(rows) else rows for rows in off
         ]
@@ -163,6 +166,8 @@ class Specimens:
     def _together(self, skew):
         """What a skew that looks at other rows makes of every feature that differs: it looks once for all."""
         mark = str(replace(skew, features=()))
+        if len(self.features) > GLANCED:  # each by itself: few of so many are looked at
+            return {}
         if mark not in self.memo:
             try:
                 with np.errstate(all="ignore"):

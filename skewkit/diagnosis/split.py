@@ -59,6 +59,8 @@ def _scores(case):
     name = case.roles.prediction
     if name is None or any(name not in t.columns for t in case.tables.values()) or case.task == "multiclass":
         return
+    if any(t.kinds()[name] not in ("integer", "number", "boolean") for t in case.tables.values()):
+        return
     if case.pairs is None:  # of tables in an engine, no pair was at hand
         return
     try:

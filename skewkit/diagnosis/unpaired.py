@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..policy import Policy
+from ..progress import step, told
 from ..proposals.clues import Evidence, hashable
 from ..proposals.marginals import Cells, dispersion, freedom, limit, unlike
 from ..records import Case, NotRun
@@ -39,14 +40,21 @@ def diagnose(case: Case, policy: Policy, seed: int = 0, known: tuple[str, ...] =
     fits = list(_columns(case, sample))
     renamed = {f for fit in fits for f in fit.features}
     there = [f for f in case.roles.features if f not in renamed and f not in known]
-    found = [one for f in there if f in sample.before and f in sample.after for one in _told(f, sample)]
+    moved, most = _moved([f for f in there if f in sample.before and f in sample.after], sample), int(policy.causes)
+    if len(moved) > most:
+        moved = sorted(moved, key=lambda m: -m.nothing)
+    found = []
+    for m in told(moved[:most], min(most, len(moved)), "features that differ"):
+        with step(of=m.e.feature):
+            found.append(_told(m, sample))
     fits += together(list(_grouped(_reciprocal(found))))
     missing = NotRun(
         "diagnose",
         "served has no replay, so that a fault cannot be told from a changed world row by row",
         "replayed, or replay",
     )
-    return Diagnosis(sorted(fits, key=lambda f: (f.kind is None, -(f.bits or 0), f.features)), (), (missing,))
+    fits = sorted(fits, key=lambda f: (f.kind is None, -(f.bits or 0), f.features))
+    return Diagnosis(fits, (), (missing, *facts.unsearched([m.e.feature for m in moved[most:]], most)))
 
 
 def _sample(case, policy, seed):
@@ -107,13 +115,22 @@ def _alike(a, b, sample):
     )
 
 
-def _told(feature: str, sample: Sample) -> Iterator[tuple]:
+def _moved(features: list[str], sample: Sample) -> list[Marginals]:
+    """The features that are spread otherwise, each with its two samples."""
+    moved = []
+    for f in features:
+        with step(of=f):
+            before, after = (hashable(t[f]) for t in (sample.before, sample.after))
+            e = Evidence(f, before, after, sample.before, sample.case.roles, memo=sample.memo, beside=sample.after)
+            m = Marginals(e, sample)
+            if m.differs:
+                moved.append(m)
+    return moved
+
+
+def _told(m: Marginals, sample: Sample) -> tuple:
     """The feature with its cause and the causes that predict the same; without one where none can be told from drift."""
-    before, after = (hashable(t[feature]) for t in (sample.before, sample.after))
-    e = Evidence(feature, before, after, sample.before, sample.case.roles, memo=sample.memo, beside=sample.after)
-    m = Marginals(e, sample)
-    if not m.differs:
-        return
+    e, feature = m.e, m.e.feature
     proposals = list(proposed(e))
     made = [(s, p, v) for s, p in proposals if (v := values(s, e)) is not None]
     some = np.linspace(0, len(e.before) - 1, min(LOOKS, len(e.before))).astype(int)
@@ -121,10 +138,9 @@ def _told(feature: str, sample: Sample) -> Iterator[tuple]:
     guesses = sorted((g for one in made for g in m.guesses(*one)), key=lambda g: g.cost)
     best = guesses[0] if guesses else None
     if best is None or not _sure(best, guesses, m, len(proposals), len(sample.case.roles.features)):
-        yield feature, None, (), m
-        return
+        return feature, None, (), m
     near = [g for g in _near(best, guesses) if m.same(g, best) or g.skew.stem == best.skew.stem == "precision"]
-    yield feature, best, tuple({str(g.skew): g for g in reversed(near)}.values()), m
+    return feature, best, tuple({str(g.skew): g for g in reversed(near)}.values()), m
 
 
 def _sure(best, guesses, m, tried, features):

@@ -14,12 +14,12 @@ from ..injection import turned
 from ..policy import Policy
 from ..proposals.clues import agree
 from ..records import Case, Cost, SkewkitError
-from ..scope import Scope
+from ..scope import Scope, with_columns
 from ..statistics.metrics import headline
 from ..tables.engines import Local
 from ..tables.pairs import Pairs
 from .bits import Rival
-from .specimens import Specimens
+from .specimens import GLANCED, Specimens
 
 REPLAYED = 200_000  # requests, at most, that are all replayed to measure a cause
 ALL = 0.995  # of the rows in scope: what chance misses of so many is no share
@@ -54,10 +54,11 @@ def measured(sample: Specimens, feature: str, rival: Rival) -> Measured:
     if rival.predicted is None:
         return Measured(rows, differ, differ, ~differ, differ, times)
     everything = len(rows) == case.pairs.n
-    table = sample.all_rows(feature, rival, knobs) if everything and len(sample.whole) < len(rows) else sample.table
+    narrow = len(sample.whole) < len(rows) or (len(sample.features) > GLANCED and not knobs and not wide)
+    table = sample.all_rows(feature, rival, knobs) if everything and narrow else sample.table
     predicted = before
     for skew in rival.skews:
-        predicted = sample.everywhere(table.assign(**{feature: predicted}), feature, skew)
+        predicted = sample.everywhere(with_columns(table, {feature: predicted}), feature, skew)
     acts = ~agree(predicted, before)
     inside = np.ones(len(rows), bool)
     if rival.where is not None:

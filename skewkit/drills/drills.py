@@ -22,7 +22,7 @@ from ..records import Case, Skew, SkewkitError
 from ..results.incidents import refused
 from ..results.results import Cell, Drill, Result
 from ..scenarios import Scenario, scenario, scored, takes
-from ..scope import Scope
+from ..scope import Scope, with_columns
 from ..skews import read
 from ..tables.engines import Local
 from ..tables.equality import same
@@ -235,7 +235,9 @@ def through_files(case: Case, folder: Path, replay: Any = None) -> Case:
     tables = {}
     for name, table in (("replayed", case.pairs.tables[0]), ("served", case.pairs.tables[1])):
         frame, path = table.frame(), folder / f"{name}.parquet"
-        frame = frame.assign(**{c: frame[c].map(str, na_action="ignore") for c in frame if table.kinds()[c] == "other"})
+        frame = with_columns(
+            frame, {c: frame[c].map(str, na_action="ignore") for c in frame if table.kinds()[c] == "other"}
+        )
         frame.to_parquet(path)
         tables[name] = Local(pd.read_parquet(path), table.roles, name)
     return replace(case, **tables, pairs=Pairs(*tables.values()), replay=replay, past=None)

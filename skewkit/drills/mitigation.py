@@ -13,7 +13,7 @@ from ..pipeline import check
 from ..policy import Policy
 from ..records import Case, NotApplicable, SkewkitError
 from ..scenarios import Scenario, scored
-from ..scope import Scope
+from ..scope import Scope, with_columns
 from ..tables.engines import Local
 from ..tables.pairs import Pairs
 from .noticing import noticed, only
@@ -57,7 +57,7 @@ def mitigated(
         return planted, clean  # the right training table, the model learnt from it, and what was served all along
     else:
         frame = planted.served.frame().reindex(columns=clean.replayed.columns)
-        frame = frame.assign(**world(frame).to_dict("series"))
+        frame = with_columns(frame, world(frame).to_dict("series"))
     return planted, served_as(clean, frame)
 
 
@@ -110,8 +110,8 @@ def _retrained(clean, planted, world, alone, fixed):
     now = (right if fixed else log)[features]
 
     def case(served, scores, training):
-        frame = served.assign(**{roles.prediction: scores})
-        before = Local(right.assign(**{roles.prediction: old}), roles, "replayed")
+        frame = with_columns(served, {roles.prediction: scores})
+        before = Local(with_columns(right, {roles.prediction: old}), roles, "replayed")
         after = Local(frame, roles, "served")
         whole = replace(clean, training=training, replayed=before, served=after, pairs=None, model=None)
         return only(whole, later)

@@ -24,6 +24,7 @@ from ..parity.two_paths import paths, round_trip
 from ..pipeline import check
 from ..policy import Policy
 from ..policy_file import read_policy
+from ..progress import Failed
 from ..records import Finding, NotRun, SkewkitError
 from ..report.page import findings as as_findings
 from ..report.run import inputs, validate
@@ -100,7 +101,8 @@ def gate(
         model = {"model": model_file, "trusted": trusted}
         case = _case(served, training, contract, lineage, key, time, time_zone, features, evidence, **model)
         checks = {"lineage": hashed, "contract": promised}
-        found += check(case, policy, tuple(one for name, one in checks.items() if name in parts))
+        checked = check(case, policy, tuple(one for name, one in checks.items() if name in parts))
+        found, not_run = [*found, *checked], [*not_run, *checked.not_run]
         not_run += unhashed(case) if "lineage" in parts else ()
         read += [i for i in inputs(case) if i["role"] != "training" or _there(training)]
         promise = policy.promise(case)
@@ -110,6 +112,7 @@ def gate(
     elif scenario:
         trip = round_trip(**paths(scenario=scenario, profiles=profiles, seed=seed), seed=seed)
         found, causes = [*found, *trip.result.findings, *_enough(trip.case.pairs.n, policy)], trip.result.diagnosis
+        not_run += [n for n in trip.result.not_run if isinstance(n, Failed)]
     if "rollback" in parts:
         found += rollback(rollback_gaps(models, registry, today, window, dual), policy)
         read += [_told(name, source) for name, source in (("models", models), ("registry", registry))]

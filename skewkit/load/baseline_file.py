@@ -17,7 +17,7 @@ from ..checks.leakage import SCORES, Score
 from ..durable import write
 from ..names import expand
 from ..origin import called, stamped
-from ..records import Case, NotRun, Roles, SkewkitError, frozen, thawed
+from ..records import Case, NotApplicable, NotRun, Roles, SkewkitError, frozen, thawed
 from ..statistics.distributions import Distribution, Glance
 from ..statistics.sketch import MOST, unsketch
 from ..tables.engines import Local
@@ -161,7 +161,7 @@ class Baseline:
         return self._known[name]
 
     def _refuse(self, what):
-        raise SkewkitError(
+        raise NotApplicable(
             f"{what} of training were asked for; training is a baseline profile of {', '.join(self._known)}; "
             f"give the training table, or make the baseline anew"
         )

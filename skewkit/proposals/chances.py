@@ -130,7 +130,7 @@ def _all_of_some(e):
     """Whether every row differs, or every row with certain values of a column and no other: all readings of a device."""
     if e.differ.mean() >= EVERY:
         return True
-    for column in (c for c in e.frame if c != e.feature and e.frame[c].dtype.kind not in "fMm"):
+    for column in (c for c, kind in e.frame.dtypes.items() if c != e.feature and kind.kind not in "fMm"):
         codes, values = pd.factorize(e.frame[column].astype(object), use_na_sentinel=False)
         if 1 < len(values) <= SLICES:
             rows, off = np.bincount(codes), np.bincount(codes, e.differ)

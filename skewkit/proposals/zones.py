@@ -65,7 +65,7 @@ def _different(first, last):
 
 def sources(frame: pd.DataFrame, first: str | None = None) -> list[str]:
     """The columns of time with a zone, the named one before the others."""
-    aware = [c for c in frame if getattr(frame[c].dtype, "tz", None) is not None]
+    aware = [c for c, kind in frame.dtypes.items() if getattr(kind, "tz", None) is not None]
     return sorted(aware, key=lambda c: c != first)
 
 

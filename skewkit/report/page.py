@@ -10,9 +10,11 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
+from ..progress import shown
 from ..records import Cost, Finding, Verdict
 from ..results import blindspots, hourly, plots
 from ..results.formulas import FORMULAS
+from ..results.picture import said
 from ..results.timeline import timeline
 from ..results.words import (
     about,
@@ -29,35 +31,13 @@ from ..results.words import (
     tolerated,
 )
 from ..statistics.metrics import headline, named, stem
+from .meaning import UNFINISHED, meaning
 from .runbook import markdown, reachable, runbook
 
 MOST = 8  # causes that the page shows in full
+DESCRIBED = 2_000  # values that it shows, the worst first where there are more
+SPLIT = 100  # features of which it shows what is drift and what is skew
 SIGNS = {"ok": "✓", "warn": "▲", "inconclusive": "?", "breach": "✕"}
-MEANING = {
-    "ok": "Nothing that was checked is beyond what is tolerated.",
-    "warn": "Something moved beyond what is tolerated; it is no proof of a fault between training and serving.",
-    "inconclusive": "There is too little data to say.",
-    "breach": "Serving did not hold what training would have: something is at fault.",
-}
-GATED = {
-    "ok": "It may go forward: nothing in the parts that were given is beyond what is tolerated.",
-    "warn": "It may go forward, with something to look into.",
-    "inconclusive": "There is too little data to let it forward.",
-    "breach": "It may not go forward as it is.",
-}
-UNSPLIT = (
-    "Serving differs from training by more than may be missed; only a replay can tell a fault from a changed world."
-)
-DECIDED = {
-    "ok": "Nothing that was compared is beyond what is tolerated.",
-    "warn": "Something is beyond what is tolerated and not certainly past what rolls back: look into it before promoting.",
-    "inconclusive": "Too little is known to promote; leave it running.",
-    "breach": "Something is past what rolls back, by more than chance allows.",
-}
-DEBRIEFED = {
-    "ok": "What was planted was detected, named, mended and verified, and nothing else was alarmed about.",
-    "warn": "There is something to learn: which sentence of which runbook was missing?",
-}
 SIDES = {
     "training": "training against its own events, times and labels",
     "served": "what was served against what was agreed for it",
@@ -72,11 +52,16 @@ SIDES = {
 
 def page(result: Mapping[str, Any]) -> str:
     """The whole page as HTML that needs no other file. All that came from data is escaped."""
-    judged = [f for f in findings(result) if f.verdict is not None]
+    every = findings(result)
+    judged = [f for f in every if f.verdict is not None]
+    described = [f for f in every if f.plant is None]
+    if len(described) > DESCRIBED:
+        described = sorted(described, key=lambda f: (f.verdict is None, *(urgency(f) if f.verdict is not None else ())))
+    causes = [fit for fit in result["fits"] if fit["plant"] is None]
     beyond = sorted((f for f in judged if f.verdict > Verdict.ok), key=urgency)
     alarms = [f for f in beyond if not f.accepted]
     spots = blindspots.frame(result["drill"])
-    drawn = [picture(result)] if result["drill"] else [plots.findings(judged), plots.impact(costs(result))]
+    pictures = [(picture, result)] if result["drill"] else [(plots.findings, judged), (plots.impact, costs(result))]
     decision = result.get("decision")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(
@@ -102,11 +87,13 @@ def page(result: Mapping[str, Any]) -> str:
         skew=told_once([f for f in alarms if f.change != "drift" and not f.segment]),
         parts=[(f, tell(f)) for f in alarms if f.segment],
         accepted=[(f, tell(f)) for f in beyond if f.accepted],
-        formulas={(name := f"{f.check}.{stem(f.statistic)}"): FORMULAS[name] for f in findings(result)}.items(),
+        formulas={(name := f"{f.check}.{stem(f.statistic)}"): FORMULAS[name] for f in every}.items(),
         certified=next((f for f in judged if f.statistic == "certified" and not f.segment), None),
         drift=told_once([f for f in alarms if f.change == "drift" and not f.segment]),
         changes_seen={f.change for f in judged},
-        described=[f for f in findings(result) if f.plant is None],
+        described=described[:DESCRIBED],
+        left=len(described) - DESCRIBED,
+        split=result.get("split", ())[:SPLIT],
         changes=[c for c in costs(result) if c.change in plots.CHANGED and c.plant is None],
         offline={c.metric: c for c in costs(result) if c.change == "offline"},
         matrix=[{**cell["row"], "called": called(cell)} for cell in result["drill"]],
@@ -117,20 +104,35 @@ def page(result: Mapping[str, Any]) -> str:
         crowded=many(result),
         metric=next(iter(spots["metric"].dropna()), None),
         incident=incident(result["incident"]),
-        pictures=[p.html() for p in drawn],
+        pictures=[_html(*one) for one in pictures],
         decision=decision,
         debrief=result.get("debrief"),
         uncosted=result["notebook"] in ("gate", "debrief"),  # no requests were scored
-        drawn=timeline(**result["debrief"]["timeline"]).html() if result.get("debrief") else "",
-        hours=hourly.hours(decision["hours"]).html() if decision and decision["hours"] else "",
+        drawn=_html(lambda told: timeline(**told), result["debrief"]["timeline"]) if result.get("debrief") else "",
+        hours=_html(hourly.hours, decision["hours"]) if decision and decision["hours"] else "",
         known=[(hourly.watched_name(one), row) for one in (decision or {}).get("hours", ()) for row in _hours(one)],
         between=("current", "candidate") if decision else ("replayed", "served"),
-        causes=[
-            (fit, plots.cause(fit).html() if fit["picture"] else "") for fit in result["fits"] if fit["plant"] is None
-        ][:MOST],
+        causes=[(fit, _html(plots.cause, fit) if fit["picture"] else "") for fit in causes[:MOST]],
+        more=len(causes) - MOST,
         todo=runbooks(result),
         runbooks=[(name, markdown(runbook(name))) for name in reachable(runbooks(result))],
     )
+
+
+@shown(said)
+def _html(draw, *of) -> str:
+    """A picture as HTML; where it cannot be drawn, a sentence in its place."""
+    return draw(*of).html()
+
+
+def plain_page(result: Mapping[str, Any]) -> str:
+    """The page where the other one could not be made: the verdict, what was not run, and where all the rest is."""
+    lines = [f"{r['step']}: {r['reason']}; give {r['give']}" for r in result["not_run"]]
+    told = Markup("").join(Markup("<li>{}</li>").format(line) for line in lines)
+    return Markup(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>{0}: skewkit {1}</title>'
+        "<h1>{0}</h1><p>This page could not be made. All that was found is in result.json beside it.</p><ul>{2}</ul></html>"
+    ).format(result["verdict"], result["notebook"], told)
 
 
 def marked(text: str) -> Markup:
@@ -144,18 +146,6 @@ def _hours(one):
     last = len(one["at"]) - 1
     for i in sorted({round(last * step / 7) for step in range(8)}):
         yield {n: one[n][i] for n in ("at", "value", "low", "high")}
-
-
-def meaning(result) -> str:
-    """What the verdict says, which without a replay is less."""
-    if result.get("decision"):
-        return DECIDED[result["verdict"]]
-    if result.get("debrief"):
-        return DEBRIEFED[result["verdict"]]
-    if result["notebook"] == "gate":
-        return GATED[result["verdict"]]
-    alone = result["verdict"] == "breach" and not any(f["change"] == "skew" for f in result["findings"])
-    return UNSPLIT if alone else MEANING[result["verdict"]]
 
 
 def summary(result) -> str:
@@ -262,7 +252,8 @@ def called(cell) -> str:
 def runbooks(result) -> list[str]:
     """The runbooks that the findings beyond their threshold open, each once; of drift, and of too little data, their own too."""
     alarms = sorted((f for f in findings(result) if f.verdict and f.plant is None and not f.accepted), key=urgency)
-    worse = ["runbooks/inconclusive.md"] if alarms and result["verdict"] == "inconclusive" else []
+    unsure = result["verdict"] == "inconclusive" and (alarms or meaning(result) == UNFINISHED)
+    worse = ["runbooks/inconclusive.md"] if unsure else []
     worse += [fit["runbook"] for fit in result["fits"] if fit["plant"] is None]
     for f in alarms:
         worse += [f.runbook, "runbooks/drift.md"] if f.change == "drift" else [f.runbook]

@@ -20,13 +20,13 @@ import jsonschema
 
 from ..durable import write
 from ..load.models import ModelFile
-from ..progress import RUN
-from ..records import Case, as_rows
+from ..progress import RUN, Failed, at_least, failures, step
+from ..records import Case, Verdict, as_rows
 from ..results.blindspots import frame
 from ..results.results import Debrief, Drill, Result
 from ..rollouts.decisions import Decision
 from .history import last_like, since
-from .page import many, page, picture
+from .page import many, page, picture, plain_page
 
 SCHEMA = 1
 PACKAGES = ("skewkit", "numpy", "pandas", "scipy", "scikit-learn", "pyarrow", "papermill")
@@ -48,16 +48,41 @@ class Run:
 
     def finish(self, outcome: Result | Drill) -> Path:
         """Write result.json and report.html, and of many skews matrix.csv and matrix.png; gives the folder. Under the runner it is put in place once all is well."""
-        made = document(self, outcome)
         self.aside.mkdir(parents=True, exist_ok=True)
+        made = document(self, outcome)
+        with failures() as failed:
+            shown = _shown(made)
+            with step("matrix"):
+                self._matrix(made)
+        if failed:
+            made = _less(made, failed)
+            with failures():
+                shown = _shown(made)
         write(self.aside / "result.json", json.dumps(made, indent=1, allow_nan=False) + "\n")
-        write(self.aside / "report.html", page(made))
-        if many(made):
-            frame(made["drill"]).to_csv(self.aside / "matrix.csv", index=False)
-            (self.aside / "matrix.png").write_bytes(picture(made).png())
+        write(self.aside / "report.html", shown)
         if RUN not in os.environ:
             place(self.aside, self.folder)
         return self.folder
+
+    def _matrix(self, made):
+        """Of many skews their table, and a picture of it, beside the page."""
+        if many(made):
+            frame(made["drill"]).to_csv(self.aside / "matrix.csv", index=False)
+            (self.aside / "matrix.png").write_bytes(picture(made).png())
+
+
+def _shown(made):
+    """The page, or where it cannot be made a plain one."""
+    shown = plain_page(made)
+    with step("page"):
+        shown = page(made)
+    return shown
+
+
+def _less(made, failed):
+    """A result with what has failed since: so much less was run, and the verdict is inconclusive at least."""
+    verdict = str(at_least(Verdict[made["verdict"]], failed))
+    return {**made, "verdict": verdict, "not_run": [*made["not_run"], *plain(as_rows(failed))]}
 
 
 def begin(notebook: str, **parameters) -> Run:
@@ -89,7 +114,8 @@ def place(aside: Path, folder: Path) -> None:
 
 def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
     """The result as plain JSON, valid by result.schema.json: what does not exist is null, never NaN."""
-    parts = _drilled(outcome) if isinstance(outcome, Drill) else _checked(outcome)
+    with failures() as failed:
+        parts = _drilled(outcome) if isinstance(outcome, Drill) else _checked(outcome)
     made: dict[str, Any] = {
         "schema": SCHEMA,
         "run_id": run.run_id,
@@ -102,8 +128,10 @@ def document(run: Run, outcome: Result | Drill) -> dict[str, Any]:
         "environment": environment(),
     }
     made = plain(made)
-    if not made["drill"] and (last := last_like(run.folder.parent, made)):
-        made["last"] = since(last, made["findings"], made["verdict"])
+    with failures() as lost, step("history"):
+        if not made["drill"] and (last := last_like(run.folder.parent, made)):
+            made["last"] = since(last, made["findings"], made["verdict"])
+    made = _less(made, [*failed, *lost])
     validate(made)
     return made
 
@@ -116,7 +144,7 @@ def _checked(result: Result):
         **({"debrief": result.told} if isinstance(result, Debrief) else {}),
         "findings": as_rows(result.findings),
         "impact": as_rows(result.impact),
-        "fits": [f.to_dict() for f in result.diagnosis.fits],
+        "fits": list(_fits(result.diagnosis.fits)),
         "split": list(result.diagnosis.split),
         "not_run": as_rows(result.not_run),
         "drill": [],
@@ -149,14 +177,28 @@ def _drilled(drill: Drill):
         "decision": None,
         "findings": as_rows(findings),
         "impact": as_rows(costs),
-        "fits": [replace(f, plant=cell.plant).to_dict() for cell in drill for f in cell.result.diagnosis.fits],
+        "fits": [f for cell in drill for f in _fits(planted(cell.result.diagnosis.fits, cell.plant))],
         "split": [],
-        "not_run": as_rows(steady.not_run),
+        "not_run": as_rows([*steady.not_run, *(f for cell in drill[1:] for f in _failed(cell))]),
         "drill": cells,
         "incident": drill.incident,
         "promise": steady.promise,
         "last": None,
     }
+
+
+def _fits(fits):
+    """Causes as plain records; one that cannot be written down is left out, and said to be."""
+    for fit in fits:
+        with step("diagnose", of=", ".join(fit.features[:5])):
+            yield fit.to_dict()
+
+
+def _failed(cell):
+    """The steps that failed in a cell of a drill."""
+    for n in cell.result.not_run:
+        if isinstance(n, Failed):
+            yield replace(n, reason=f"{cell.plant}: {n.reason}")
 
 
 def planted(records, plant: str) -> tuple:
@@ -219,4 +261,21 @@ def plain(value):
 def validate(made: Mapping[str, Any]) -> None:
     """Raise jsonschema.ValidationError where a result is not what the outside relies on."""
     schema = json.loads(files(__package__).joinpath("result.schema.json").read_text("utf-8"))
-    jsonschema.validate(made, schema)
+    few = {n: _one_of_each(made[n], schema) for n in ("findings", "split") if isinstance(made.get(n), list)}
+    jsonschema.validate({**made, **few} if few else made, schema)
+
+
+def _one_of_each(rows, schema):
+    """Of very many rows one of each shape: the schema asks of a row its names, types and words, and the signs of numbers."""
+    words = set(schema["$defs"]["verdict"]["enum"]) | set(schema["$defs"]["change"]["enum"])
+
+    def shape(value):
+        if isinstance(value, dict):
+            return tuple((n, shape(v)) for n, v in value.items())
+        if isinstance(value, list):
+            return ("list", *dict.fromkeys(map(shape, value)))
+        if isinstance(value, str):
+            return value if value in words else "text"
+        return type(value), value is not None and (value > 0) - (value < 0)
+
+    return list({shape(row): row for row in rows}.values())

@@ -10,10 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from ..progress import shown
 from ..records import Cost, NotRun, Skew, as_rows, thawed
 from ..scope import Scope
 from ..statistics.metrics import named
 from . import plots
+from .picture import said as sentence_of
+from .picture import undrawn
 from .words import several, share
 
 HIDDEN = "# the patch holds values that may not be shown: give evidence='rows', or read them from fit.causes"
@@ -124,7 +127,7 @@ class Fit:
             return f"{about} {'differs' if one else 'differ'}, and no known cause reproduces it" + (
                 f": {self.facts[0]}" if self.facts else ""
             )
-        said = self.kind.says(len({str(replace(s, features=())) for s in self.said.values()}) == 1)
+        said = self.kind.says(len({_bare(s) for s in self.said.values()}) == 1)
         verb, _, rest = said.partition(" ")
         said = said if one else f"{PLURAL.get(verb, verb.removesuffix('s'))} {rest}"
         then = next(iter(self.before.values()), None)
@@ -201,8 +204,7 @@ class Fit:
 
     def _having(self, skews, skew):
         """The features that have this skew with these parameters."""
-        bare = replace(skew, features=())
-        return tuple(f for f, s in skews.items() if s is not None and replace(s, features=()) == bare)
+        return tuple(f for f, s in skews.items() if s is not None and _bare(s) == _bare(skew))
 
     def to_dict(self) -> dict[str, Any]:
         """As result.json holds it."""
@@ -236,6 +238,11 @@ def _plain(value):
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
     return value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and isfinite(value))
+
+
+def _bare(skew):
+    """A skew without the features it names, to hold it against another's."""
+    return skew.stem, *((f.name, getattr(skew, f.name)) for f in fields(skew) if f.name != "features")
 
 
 def _given(skew):
@@ -293,6 +300,7 @@ class Diagnosis:
         )
         return pd.DataFrame([{n: getattr(f, n) for n in names} for f in self.fits], columns=list(names))
 
+    @shown(undrawn)
     def plot(self):
         """The first cause's feature, before and after; None where there is nothing to draw."""
         return next((plots.cause(f.to_dict()) for f in self.fits if f.picture), None)
@@ -300,6 +308,7 @@ class Diagnosis:
     def __repr__(self):
         return f"<Diagnosis: {'; '.join(f.sentence for f in self.fits) or 'nothing to explain'}>"
 
+    @shown(sentence_of)
     def _repr_html_(self):
         said = "".join(f"<p>{escape(f.sentence)}</p>" for f in self.fits) or "<p>Nothing to explain.</p>"
         rows = next((f.detail for f in self.fits if f.detail), ())

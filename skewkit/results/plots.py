@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from html import escape
 from itertools import cycle
 
 import numpy as np
@@ -14,6 +11,7 @@ from matplotlib.patches import Patch, Rectangle
 from ..statistics.distance import cdf
 from ..statistics.metrics import headline, named
 from . import blindspots
+from .picture import Picture, name_of
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
@@ -40,28 +38,6 @@ MOST = 15  # features in one picture
 LEAST = 0.1  # times what is tolerated: less is drawn here
 
 
-class Picture:
-    """A figure with its alternative text."""
-
-    def __init__(self, figure: Figure, alt: str):
-        self.figure, self.alt = figure, alt
-
-    def __repr__(self):
-        return f"<picture: {self.alt}>"
-
-    def png(self) -> bytes:
-        buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-        return buffer.getvalue()
-
-    def html(self) -> str:
-        """An image element that holds the picture itself."""
-        data = base64.b64encode(self.png()).decode()
-        return f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{data}">'
-
-    _repr_html_ = html
-
-
 def _axes(width=8.0, height=4.0):
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
@@ -85,7 +61,7 @@ def findings(rows) -> Picture:
         axes.plot([low, high], [at, at], color=colour, lw=2)
         axes.plot(value, at, mark, color=colour, ms=8, mec=BLACK, mew=0.5, label=str(f.verdict))
     axes.axvline(1, color=BLACK, lw=1.5)
-    axes.set_yticks(range(len(judged)), names)
+    axes.set_yticks(range(len(judged)), [name_of(n) for n in names])
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(left=LEAST)
@@ -130,7 +106,7 @@ def drill(matrix) -> Picture:
         if metric is None:
             break
         x, y = rows["severity"].to_numpy(), rows[metric].to_numpy(float)
-        axes.plot(x, y, line, marker=mark, ms=8, color=colour, label=name)
+        axes.plot(x, y, line, marker=mark, ms=8, color=colour, label=name_of(name))
         axes.fill_between(
             x, rows[f"{metric}_low"].astype(float), rows[f"{metric}_high"].astype(float), color=colour, alpha=0.12
         )
@@ -160,7 +136,7 @@ def matrix(spots) -> Picture:
     columns = [(place[r] + at, f"{s:g}") for r in regimes for at, s in enumerate(severities)]
     cells.set_xticks(*zip(*columns, strict=True))
     cells.tick_params(length=0)
-    cells.set_yticks(range(len(skews)), skews)
+    cells.set_yticks(range(len(skews)), [name_of(s) for s in skews])
     for r in regimes:
         cells.text(place[r] + len(severities) / 2 - 0.5, -0.9, r, ha="center", weight="bold")
     cells.set(
@@ -251,13 +227,13 @@ def distributions(name: str, sides) -> Picture:
     if few:
         axes.set_xticks(
             range(len(values)),
-            [f"{v:g}" if isinstance(v, float) else str(v) for v in values],
+            [f"{v:g}" if isinstance(v, float) else name_of(v) for v in values],
             rotation=90 if len(values) > 12 else 0,
         )
         axes.set_ylabel("share of rows")
     else:
         axes.set_ylabel("share at or below")
-    axes.set_xlabel(name)
+    axes.set_xlabel(name_of(name))
     axes.legend(frameon=False)
     return Picture(figure, f"Distribution of {name}: {'; '.join(said)}.")
 
@@ -283,11 +259,11 @@ def cause(fit) -> Picture | None:
             axes.bar(at + step, counts, 0.4, color=colour, hatch=hatch, ec="white", label=label)
         axes.set_xticks(
             at,
-            [str(v).replace("$", r"\$") for v in drawn["labels"]],
+            [name_of(v) for v in drawn["labels"]],
             rotation=90 if len(at) > 12 or max(map(len, drawn["labels"])) > 8 else 0,
         )
         peaks = [f"{label} most often {drawn['labels'][int(np.argmax(c))]}" for label, c, *_ in sides if len(c)]
-    axes.set_xlabel(drawn["feature"].replace("$", r"\$"))
+    axes.set_xlabel(name_of(drawn["feature"]))
     axes.set_ylabel("rows looked at")
     axes.legend(frameon=False)
     return Picture(figure, f"{drawn['feature']} before and after: {'; '.join(peaks)}.")

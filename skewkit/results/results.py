@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import pandas as pd
 
+from ..progress import at_least, shown
 from ..records import Case, Cost, Finding, NotRun, Verdict, as_rows, worst
 from ..statistics.metrics import headline
 from . import blindspots, plots, timeline
 from .causes import Diagnosis
 from .incidents import summary
+from .picture import said, undrawn
 
 
 class Findings(tuple):
-    """Findings in the order the checks made them."""
+    """Findings in the order the checks made them, and in ``not_run`` the checks that failed."""
 
-    __slots__ = ()
-
-    def __new__(cls, findings: Iterable[Finding] = ()):
-        return super().__new__(cls, findings)
+    def __new__(cls, findings: Iterable[Finding] = (), not_run: Iterable[NotRun] = ()):
+        self = super().__new__(cls, findings)
+        self.not_run = tuple(not_run)
+        return self
 
     @property
     def verdict(self) -> str:
-        """One of ok, warn, inconclusive and breach: the worst of those that are not accepted."""
-        return str(worst(f.verdict for f in self if not f.accepted))
+        """One of ok, warn, inconclusive and breach: the worst of those that are not accepted, and not ok where a check failed."""
+        return str(at_least(worst(f.verdict for f in self if not f.accepted), self.not_run))
 
     def by_check(self) -> dict[str, Verdict]:
         """The worst verdict of each check that judges anything, of what is not accepted."""
         judged = [f for f in self if f.verdict is not None and not f.accepted]
-        return {c: worst(f.verdict for f in judged if f.check == c) for c in dict.fromkeys(f.check for f in judged)}
+        found = {c: worst(f.verdict for f in judged if f.check == c) for c in dict.fromkeys(f.check for f in judged)}
+        return found | {n.step: at_least(found.get(n.step, Verdict.ok), [n]) for n in self.not_run}
 
     @property
     def certified(self) -> bool | None:
@@ -47,12 +51,14 @@ class Findings(tuple):
     def to_frame(self) -> pd.DataFrame:
         return pd.DataFrame(as_rows(self), columns=list(Finding.__dataclass_fields__))
 
+    @shown(undrawn)
     def plot(self):
         return plots.findings(self)
 
     def __repr__(self):
         return f"<{len(self)} findings: {self.verdict}>"
 
+    @shown(said)
     def _repr_html_(self):
         shown = [f for v in ("breach", "inconclusive", "warn", "ok") for f in self.of(v)]
         marks = {True: "Parity is certified.", False: "Parity is refuted."}
@@ -77,14 +83,16 @@ class Impact(tuple):
     def to_frame(self) -> pd.DataFrame:
         return pd.DataFrame(as_rows(self), columns=list(Cost.__dataclass_fields__))
 
+    @shown(undrawn)
     def plot(self):
         return plots.impact(self)
 
     def __repr__(self):
         return f"<{len(self)} costs>"
 
+    @shown(said)
     def _repr_html_(self):
-        waits = "".join(f"<p>{a.reason}; give {a.give}.</p>" for a in self.absent)
+        waits = "".join(f"<p>{escape(a.reason)}; give {escape(a.give)}.</p>" for a in self.absent)
         return self.to_frame().drop(columns="plant").to_html(index=False, escape=True, na_rep="") + waits
 
 
@@ -104,14 +112,16 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        return self.findings.verdict
+        return str(at_least(Verdict[self.findings.verdict], self.not_run))
 
     def to_frame(self) -> pd.DataFrame:
         return self.findings.to_frame()
 
+    @shown(undrawn)
     def plot(self):
         return self.findings.plot()
 
+    @shown(said)
     def _repr_html_(self):
         return self.diagnosis._repr_html_() + self.findings._repr_html_() + self.impact._repr_html_()
 
@@ -122,6 +132,7 @@ class Debrief(Result):
 
     told: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @shown(undrawn)
     def plot(self):
         return timeline.timeline(**self.told["timeline"])
 
@@ -228,6 +239,7 @@ class Drill(tuple):
         """What was reported beside what was measured, over the seeds; see `skewkit.results.incidents`."""
         return summary(self, **self.reported) if self.reported else None
 
+    @shown(undrawn)
     def plot(self):
         """Lines by severity; of many skews, who notices each of them."""
         spots = self.blind_spots()
@@ -236,5 +248,6 @@ class Drill(tuple):
     def __repr__(self):
         return f"<{len(self)} cells of a drill: {self.verdict}>"
 
+    @shown(said)
     def _repr_html_(self):
         return self.to_frame().to_html(index=False, escape=True, na_rep="", float_format="{:.4f}".format)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..proposals.clues import constant as held
 from ..records import Skew, SkewkitError, needs
+from ..scope import with_columns
 
 HOWS = ("null", "zero", "name")
 
@@ -39,7 +40,7 @@ class BrokenHeader(Skew):
 
     def inject(self, frame, roles, seed=0):
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
-        return frame.assign(**{f: constant(frame[f], self._value(f)) for f in names})
+        return with_columns(frame, {f: constant(frame[f], self._value(f)) for f in names})
 
     @classmethod
     def propose(cls, e):

@@ -77,7 +77,8 @@ class Misjoin(Skew):
         if not e.paired:
             return
         if "by" in e.knobs:
-            keys = [c for c in e.frame if c not in (e.feature, e.roles.key) and e.frame[c].dtype.kind in "OiuTUS"]
+            kinds = e.frame.dtypes.items()
+            keys = [c for c, kind in kinds if c not in (e.feature, e.roles.key) and kind.kind in "OiuTUS"]
             yield from ((cls(features=(e.feature,), by=str(c)), 3 + np.log2(1 + len(keys))) for c in keys)
         if e.values > 10 and e.roles.key in e.frame:
             yield cls(features=(e.feature,), how="neighbour"), 2

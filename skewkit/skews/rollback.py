@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from ..proposals.clues import constant as held
 from ..records import Skew, SkewkitError, needs
+from ..scope import with_columns
 from .broken_header import constant, is_all
 
 LARGEST = 2**63 - 1
@@ -43,7 +44,7 @@ class Rollback(Skew):
 
     def inject(self, frame, roles, seed=0):
         names = needs(frame, self.features or self.acts_on(frame, roles), self)
-        return frame.assign(**{f: constant(frame[f], self.default) for f in names})
+        return with_columns(frame, {f: constant(frame[f], self.default) for f in names})
 
     @classmethod
     def propose(cls, e):

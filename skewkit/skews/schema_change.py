@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 
 from ..proposals.clues import agree
+from ..proposals.lookalikes import ALIKE, kinds_of_features, nearest, perhaps
 from ..records import NotApplicable, Skew, SkewkitError, needs
+from ..scope import with_columns
 
 HOWS = ("missing", "renamed", "retyped", "swapped", "reordered", "extra", "misread")
+NAMED = 5  # columns that a sentence names
 LOOKS = 500  # rows that tell whether a feature holds another's values
 
 
@@ -74,17 +77,17 @@ class SchemaChange(Skew):
             raise NotApplicable(f"{self}: the table has a column {', '.join(taken)} already; give other names in to=")
         if self.how == "misread":
             needs(frame, self.to, self)
-            return frame.assign(**{f: frame[g] for f, g in new.items()})
+            return with_columns(frame, {f: frame[g] for f, g in new.items()})
         if self.how == "missing":
             return frame.drop(columns=list(names))
         if self.how == "renamed":
             return frame.rename(columns=new)
         if self.how == "extra":
-            return frame.assign(**{n: frame[f] for f, n in new.items()})
+            return with_columns(frame, {n: frame[f] for f, n in new.items()})
         if self.how == "reordered":
             back = dict(zip([c for c in frame if c in names], [c for c in frame if c in names][::-1], strict=True))
             return frame[[back.get(c, c) for c in frame]]
-        return frame.assign(**(self._text(frame, names) if self.how == "retyped" else self._swapped(frame, names)))
+        return with_columns(frame, (self._text(frame, names) if self.how == "retyped" else self._swapped(frame, names)))
 
     def undo(self, frame, roles, seed=0):
         if self.how != "swapped" or not self.features:
@@ -97,18 +100,23 @@ class SchemaChange(Skew):
         if e.before.dtype.kind in "iuf" and e.kinds[1] in ("text", "other"):
             yield cls(features=(e.feature,), how="retyped"), 2
         if not e.paired:
-            others = [f for f in e.roles.features if f != e.feature and f in e.frame]
-            for f in others:
-                if e.frame[f].dtype == e.before.dtype:
-                    yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(others))
+            there, kinds = set(e.frame), e.frame.dtypes
+            others = [f for f in e.roles.features if f != e.feature and f in there]
+            for f in nearest(e, [f for f in others if kinds[f] == e.before.dtype]):
+                yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(others))
             return
         some = e.differ.nonzero()[0][:LOOKS]
-        y, alike = e.after.iloc[some], [f for f in e.roles.features if f != e.feature and f in e.frame]
-        for f in alike:
-            if e.frame[f].dtype.kind == e.after.dtype.kind and agree(e.frame[f].iloc[some], y).mean() > 0.1:
-                yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + len(alike))
+        kinds = kinds_of_features(e)
+        y, others = e.after.iloc[some], len(kinds) - (e.feature in kinds)
+        for f in (f for f, kind in kinds.items() if f != e.feature and kind == e.after.dtype.kind):
+            if perhaps(e, f, some, y) and agree(e.frame[f].iloc[some], y).mean() > ALIKE:
+                yield cls(features=(e.feature,), how="misread", to=(f,)), np.log2(1 + others)
 
     def says(self, alike=True):
+        if self.how == "misread" and len(self.to) > 1:
+            read = [f"{f} is read from {g}" for f, g in zip(self.features, self.to, strict=True)]
+            more = f" and {len(read) - NAMED} more" if len(read) > NAMED else ""
+            return f"has changed places: {', '.join(read[:NAMED])}{more}"
         if self.how in ("renamed", "misread"):
             return f"is {'called' if self.how == 'renamed' else 'read from'} {', '.join(self.to)}"
         said = {
