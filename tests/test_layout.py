@@ -52,7 +52,7 @@ MAY = {
     "origin": "",
     "features": "durable memory origin records scope timeline",
     "checks": "evidence origin records statistics tables threads",
-    "load": "checks contracts durable evidence names origin records statistics tables timeline",
+    "load": "arrays checks contracts durable evidence names origin records statistics tables timeline",
     "profiling": "checks load origin policy policy_file records statistics tables threads",
     "scenarios": "features injection load memory origin records scope skews timeline",
     "diagnosis": "costs evidence features injection memory policy policy_file progress proposals records results scope skews statistics tables timeline",

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..arrays import finite
 from ..contracts.contract import Contract, read_contract
 from ..names import function
 from ..origin import called, made_from
-from ..records import Case, Roles, SkewkitError, finite, moment
+from ..records import Case, Roles, SkewkitError, moment
 from ..tables.engines import Local
 from ..tables.joins import paired
 from ..timeline import zone
