@@ -20,7 +20,7 @@ from .origin import called, made_from
 from .policy import Policy
 from .policy_file import PARTITIONS, read_policy
 from .records import TASKS, Case, Finding, Roles, SkewkitError
-from .statistics.atoms import reach
+from .statistics.atoms import EXACTLY, reach
 from .statistics.cells import cells, written
 from .statistics.clusters import effects, heaviest
 from .statistics.sketch import sketch, unsketch
@@ -95,7 +95,7 @@ def _feature(table, name, kind, salt, near):
     """All that is kept of one feature."""
     made: dict[str, Any] = {"kind": kind, "rows": {}, "aged": {}, "wobble": {}}
     side = Side(table, name, False)
-    allowed = reach(side.spread, near)[0]
+    allowed = reach(side.spread, near)
     made["spread"], made["rows"] = _held(side, salt, allowed)
     glance = table.glance(name)
     made["glance"] = {"n": glance.n, "nulls": glance.nulls, "constant": bool(glance.constant)}
@@ -104,7 +104,7 @@ def _feature(table, name, kind, salt, near):
         made["formats"] = {"counts": counts, "n": n}
     if kind == "time" and table.kinds().get(table.roles.time) == "time" and name != table.roles.time:
         aged = Side(table, name, True)
-        made["age"], made["aged"] = _held(aged, salt, 0.0)
+        made["age"], made["aged"] = _held(aged, salt, EXACTLY)
     for by in PARTITIONS:
         learnt = {s: wobble(table, Finding("distribution", "total", name, s, 0.0, "", 1), by) for s in STATISTICS}
         made["wobble"][by] = {s: value for s, value in learnt.items() if value is not None}

@@ -69,14 +69,14 @@ class Tolerance:
 
     ``absolute`` is in the column's unit, ``relative`` to a value's size (both together), and ``ulp`` is how many floats of the
     coarser width of the two columns may lie between. ``of_spread`` is for measured numbers alone, not for whole ones: relative
-    to the spread of the column (`atoms.spread`; ``spread`` is that, where it is known), or their last digits.
+    to the spread of the column (`atoms.Scale`; ``scale`` is that, where it is known), or their last digits.
     """
 
     absolute: float = 0.0
     relative: float = 0.0
     ulp: int = 0
     of_spread: float = 0.0
-    spread: float | None = None
+    scale: Any = None
 
 
 @dataclass(frozen=True)

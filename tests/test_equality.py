@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skewkit.records import Tolerance
-from skewkit.statistics.atoms import spread
+from skewkit.statistics.atoms import Scale, scale
 from skewkit.tables.equality import same, settled
 from skewkit.tables.keys import among
 
@@ -105,7 +105,7 @@ def test_last_digits_are_no_difference(values, digits):
 def test_what_lies_apart_by_more_than_the_tolerance_differs(values, times):
     """Moved by more than the share of the spread, and by more than last digits, every value differs."""
     x = np.array(values)
-    step = times * (MEASURED.of_spread * spread(x) + 1e-12 * np.abs(x).max() + 1e-300)
+    step = times * (MEASURED.of_spread * scale(x).of(x) + 1e-12 * np.abs(x).max() + 1e-300)
     moved = x + step
     assert not any(np.array(agree(series(x), series(moved))) & (moved != x))
 
@@ -118,11 +118,23 @@ def test_32_bits_are_a_representation_where_a_column_is_held_in_them():
     assert not all(agree(series(pressure), single.astype("float64")))
 
 
-def test_the_spread_by_hand():
-    """The median distance from the median, of what is not the median; of one value its size; of none nothing."""
-    assert spread(np.array([1.0, 2.0, 3.0, 4.0, 100.0])) == 1.5
-    assert spread(np.array([0.0] * 96 + [2.0, 4.0, 6.0, np.inf])) == 4.0
-    assert spread(np.array([7.0, 7.0])) == 7.0 and spread(np.array([np.nan])) == spread(np.array([])) == 0.0
+def test_the_scale_by_hand():
+    """The median distance from the median, of what is not the median; of one value its size; of none nothing.
+
+    What lies farther off the middle than that is measured by how far: the tail of a long one is no narrower than it is.
+    """
+    assert scale(np.array([1.0, 2.0, 3.0, 4.0, 100.0])) == Scale(3.0, 1.5)
+    assert scale(np.array([0.0] * 96 + [2.0, 4.0, 6.0, np.inf])) == Scale(0.0, 4.0)
+    assert (
+        scale(np.array([7.0, 7.0])) == Scale(7.0, 7.0) and scale(np.array([np.nan])) == scale(np.array([])) == Scale()
+    )
+    assert Scale(3.0, 1.5).of(np.array([3.0, 4.0, 100.0, -7.0])).tolist() == [1.5, 1.5, 97.0, 10.0]
+
+
+def test_32_bits_in_a_long_tail_are_no_difference():
+    """Amounts of which some are a thousand times the median, through a service that holds 32 bits and logs 64."""
+    amount = series(np.random.default_rng(0).lognormal(3, 2, 10_000))
+    assert all(agree(amount, amount.astype("float32").astype("float64")))
 
 
 def test_one_row_is_compared_as_in_its_column():

@@ -89,8 +89,8 @@ class _Comparison:
 
     def __init__(self, case, change, feature, before: Side, after: Side, level, policy, paired):
         self.case, self.change, self.feature, self.categories = case, change, feature, policy.categories
-        self.allowed, relative = reach(before.spread, policy.near(feature))
-        self.a, self.b = one_value(before.spread, after.spread, self.allowed, relative)
+        self.allowed = reach(before.spread, policy.near(feature))
+        self.a, self.b = one_value(before.spread, after.spread, self.allowed)
         self.before, self.after, self.level, self.paired = before, after, level, paired
         # where each of training's entities has one row, only the later table can say how much those of one are alike
         alike, below, most = (after if (before.heaviest() or 1.0) == 1.0 else before).alike()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ..statistics.atoms import Reach
 from ..statistics.cells import Cells, cells, formats
 from ..statistics.clusters import alike, effects, heaviest
 from ..statistics.distributions import Distribution
@@ -49,7 +50,7 @@ class Side:
         below = float(alike(entities[present], binned, len(deciles) + 1, upto=True).max())
         return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
 
-    def formats(self, allowed: float) -> tuple[dict[str, int], int]:
+    def formats(self, allowed: Reach) -> tuple[dict[str, int], int]:
         """How its values are written, but for what is allowed; remembered, so that a drill reads its training once."""
         known = self.table.memo.get(("formats", self.feature))  # a baseline's
         about = ("formats", self.feature, allowed)

@@ -163,8 +163,8 @@ def _spreads(case, tables, feature, tolerance):
         raise SkewkitError(f"{feature!r} is {' and '.join(sorted(two))}; only columns of one kind are compared")
     before, after = (t.distribution(feature, aged(tables, feature)) for t in tables)
     before = before.known(after)
-    allowed, relative = reach(before, tolerance)
-    return allowed, *one_value(before, after, allowed, relative)
+    allowed = reach(before, tolerance)
+    return allowed, *one_value(before, after, allowed)
 
 
 def _parts(a, b, statistic, evidence, categories, allowed):

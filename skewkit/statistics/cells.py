@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..evidence import said
-from .atoms import FREQUENT, LAST_DIGITS, MOST
+from .atoms import EXACTLY, FREQUENT, LAST_DIGITS, MOST, Reach
 from .distributions import Distribution
 
 BINS = 20  # of the values that are no atoms, equally many of the first table's rows in each
@@ -27,7 +27,7 @@ class Cells:
     edges: np.ndarray  # ascending, shape (bins - 1,)
     atoms: np.ndarray  # ascending, shape (atoms,)
     kind: str = "number"  # of the column
-    allowed: float = 0.0  # numbers this near to an atom are the atom
+    allowed: Reach = EXACTLY  # numbers this near to an atom are the atom
 
     def __len__(self):
         return len(self.edges) + 1 + len(self.atoms)
@@ -50,7 +50,7 @@ class Cells:
         if not self.allowed:
             return atoms == values
         with np.errstate(invalid="ignore", over="ignore"):
-            near = np.abs(values - atoms) <= self.allowed + LAST_DIGITS * np.abs(atoms)
+            near = np.abs(values - atoms) <= self.allowed.of(atoms)
         return (atoms == values) | near & np.isfinite(atoms)
 
     def counts(self, d: Distribution) -> np.ndarray:
@@ -74,7 +74,9 @@ class Cells:
         return binned + [said(value, self.kind, evidence, int(n)) for value, n in held]
 
 
-def cells(a: Distribution, b: Distribution, categories: int = 0, pooled: bool = False, allowed: float = 0.0) -> Cells:
+def cells(
+    a: Distribution, b: Distribution, categories: int = 0, pooled: bool = False, allowed: Reach = EXACTLY
+) -> Cells:
     """The cells for a column of two tables, the first being the reference; ``allowed`` is `Cells`'s.
 
     Every value of a table is an atom where there are at most ``categories`` of them, whole numbers or booleans. A value is
@@ -139,7 +141,7 @@ def _held(d, values):
     return (d.below(values) - d.below(values, "left")).astype(float)
 
 
-def formats(d: Distribution, allowed: float = 0.0, seed: int = 0) -> tuple[dict[str, int], int]:
+def formats(d: Distribution, allowed: Reach = EXACTLY, seed: int = 0) -> tuple[dict[str, int], int]:
     """How values are written: of how many rows each is true, and of how many it was read (a seeded sample, at most SAMPLED).
 
     Numbers by how many decimals they have, but for what is ``allowed``; text by digits, case, blanks, commas and letters beyond
@@ -159,7 +161,7 @@ def _sample(n, seed):
     return np.arange(n) if n <= SAMPLED else np.sort(np.random.default_rng(seed).choice(n, SAMPLED, replace=False))
 
 
-def written(values: np.ndarray, kind: str, allowed: float = 0.0) -> dict[str, np.ndarray]:
+def written(values: np.ndarray, kind: str, allowed: Reach = EXACTLY) -> dict[str, np.ndarray]:
     """Of each format, which values are written so: of numbers, but for what is allowed, or text, shape (n,)."""
     return _letters(values) if kind == "text" else _decimals(values.astype(float), allowed)
 
@@ -182,7 +184,7 @@ def _decimals(values, allowed):
 def _beside(values, places, allowed, most=0.02):
     """Which values have more decimals than so many, by more than is allowed and than their last digits, ``most`` at most."""
     scaled = values * 10.0**places
-    least = np.minimum(LAST_DIGITS * np.abs(scaled), most) + allowed * 10.0**places
+    least = np.minimum(LAST_DIGITS * np.abs(scaled), most) + (allowed.of(values) * 10.0**places if allowed else 0.0)
     return np.abs(np.rint(scaled) - scaled) > least
 
 

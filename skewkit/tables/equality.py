@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..records import Tolerance
-from ..statistics.atoms import LAST_DIGITS, spread
+from ..statistics.atoms import LAST_DIGITS, scale
 from ..timeline import since_1970
 from .columns import as_numbers, kind_of, nulls
 
@@ -41,10 +41,10 @@ def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.n
 
 
 def settled(tolerance: Tolerance, column: pd.Series) -> Tolerance:
-    """The tolerance with the spread of a column, so that some of its rows can be compared as all of them would be."""
+    """The tolerance with the scale of a column, so that some of its rows can be compared as all of them would be."""
     if not tolerance.of_spread or kind_of(column) not in NUMBERS:
         return tolerance
-    return replace(tolerance, spread=spread(_floats(as_numbers(column[~nulls(column)]))))
+    return replace(tolerance, scale=scale(_floats(as_numbers(column[~nulls(column)]))))
 
 
 def _numbers_agree(x, y, tolerance):
@@ -63,9 +63,9 @@ def _numbers_agree(x, y, tolerance):
             width = np.float32 if single else np.float64
             near |= np.abs(_place(p, width) - _place(q, width)) <= tolerance.ulp  # a wrap is far beyond any ulp
         if tolerance.of_spread:
-            typical = spread(p) if tolerance.spread is None else tolerance.spread
+            column = scale(p) if tolerance.scale is None else tolerance.scale
             least = LAST_DIGITS_OF_32_BITS if single else LAST_DIGITS
-            near |= ~_whole(p, q) & (apart <= tolerance.of_spread * typical + least * size)
+            near |= ~_whole(p, q) & (apart <= tolerance.of_spread * column.of(p) + least * size)
         return agree | np.isfinite(p) & np.isfinite(q) & near
 
 

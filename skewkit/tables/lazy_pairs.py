@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..records import Agreement, SkewkitError, Tolerance
-from ..statistics.atoms import LAST_DIGITS, spread
+from ..statistics.atoms import LAST_DIGITS, scale
 from .columns import as_numbers, nulls
 from .equality import EXACT, LAST_DIGITS_OF_32_BITS, NUMBERS
 from .lazy import Lazy
@@ -136,15 +136,17 @@ class LazyPairs:
             single = any(v.type().is_float32() for v in (a, b))
             least = (LAST_DIGITS_OF_32_BITS if single else LAST_DIGITS) * x.abs()
             whole = (x % 1 == 0) & (y % 1 == 0) & ((x.abs() < EXACT) | self._whole(name))
-            near = near | ~whole & (apart <= tolerance.of_spread * self._spread(name) + least)
+            near = near | ~whole & (apart <= tolerance.of_spread * self._scale_of(name, x) + least)
         finite = ~x.isinf() & ~y.isinf()
         return (_equal(a, b, x, y) | (finite & near)).fill_null(False) | (x.isnull() & y.isnull())
 
-    def _spread(self, name):
-        """The spread of a column of the earlier table, read off its rows at hand."""
-        if ("spread", name) not in self.memo:
-            self.memo["spread", name] = spread(_values(self.tables[0], name))
-        return self.memo["spread", name]
+    def _scale_of(self, name, x):
+        """What a value is measured against, as `atoms.Scale.of` has it: that of the earlier table's rows at hand."""
+        if ("scale", name) not in self.memo:
+            self.memo["scale", name] = scale(_values(self.tables[0], name))
+        known = self.memo["scale", name]
+        off = (x - known.middle).abs()
+        return (off > known.spread).ifelse(off, known.spread)
 
     def _whole(self, name):
         """Whether both columns hold whole numbers alone, as far as their rows at hand tell."""
