@@ -70,7 +70,10 @@ class OverTime:
         span, looked = self._span()
         if effect <= 1 or not span:
             return 1.0, 1.0
-        here, window = len(self.table), span * self.rows / max(len(self.table), 1) if self.window is None else self.window
+        here, window = (
+            len(self.table),
+            span * self.rows / max(len(self.table), 1) if self.window is None else self.window,
+        )
         there = self.rows / max(window, span / max(here, 1))
         return tuple(
             min(1 + (effect - 1) * times, max(1, rows)) for times, rows in ((here / looked, here), (there * span / looked, self.rows))
