@@ -50,7 +50,7 @@ MAY = {
     "skews": "proposals records scope timeline",
     "origin": "",
     "features": "durable memory origin records scope timeline",
-    "checks": "evidence origin records statistics tables threads",
+    "checks": "evidence origin records statistics tables threads timeline",
     "load": "checks contracts durable evidence names origin records statistics tables timeline",
     "profiling": "checks load origin policy policy_file records statistics tables threads",
     "scenarios": "features injection load memory origin records scope skews timeline",

@@ -13,6 +13,7 @@ from scipy.stats import chi2, norm
 
 DAY = 86_400 * 10**9
 LENGTHS = (1, 2, 4, 7, 14, 28, 56, 91, 182)  # days of a block; whole ones, so that the hours of a day cancel
+MANY = 16  # blocks that tell what one inherits from the one before
 FEWEST = 6  # blocks, or their variance says nothing
 ALONE = 1e-3  # the chance that independent rows are taken for dependent ones, in one share at one length
 UPPER = 0.95  # confidence of the upper bounds
@@ -24,8 +25,11 @@ def lengths(span: float, window: float | None = None) -> list[tuple[float, bool]
     A window of served that is shorter than a sixth of training is a block of its own length as well.
     """
     longest = span / FEWEST
-    found: list[tuple[float, bool]] = [(days * DAY, True) for days in LENGTHS if days * DAY <= longest]
-    found = found or [(longest, True)]
+    found: list[tuple[float, bool]] = [
+        (days * DAY, days * DAY * MANY <= span) for days in LENGTHS if days * DAY <= longest
+    ]
+    if not any(inherits for _, inherits in found):
+        found = [(length, True) for length, _ in found] or [(longest, True)]
     return found + ([(window, False)] if window is not None and 0 < window <= longest else [])
 
 
