@@ -168,7 +168,7 @@ class _Comparison:
             n, m = times * rows / fewer[0], times * later / fewer[1]
             return bounds.change_bounds(n * was, n, m * now, m, self.level)
 
-        if between(1.0)[0] > 0:
+        if between(1.0)[0] > 0 or self.over is not None:
             fewer = self._fewer_where(lambda values, present: ~present, called="nulls")
             between = partial(between, fewer=fewer)
         return self._judged("null_share", abs(now - was), "share of rows", later, between)
