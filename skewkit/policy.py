@@ -103,7 +103,8 @@ class Policy:
         features, looks = len(case.roles.features), f"{self.looks:,} looks" if self.looks > 1 else "one look"
         sentence = (
             f"While every feature's true change stays within what is tolerated, the chance that any of the {features} features "
-            f"alarms at any of {looks} is at most {100 * self.alpha:g}%, whatever the number of rows."
+            f"alarms at any of {looks} is at most {100 * self.alpha:g}%, whatever the number of rows. Rows are taken to be independent"
+            f"{_but(case.roles)}."
         )
         numbers = {"alpha": self.alpha, "looks": self.looks, "features": features, "tests": shared.tests(case)}
         return {**numbers, "level": shared.level(case), "sentence": sentence}
@@ -173,6 +174,12 @@ class Policy:
 def _plain(statistic):
     """A statistic without its rule of decisions: flips@10% is judged as flips are."""
     return statistic.partition("@")[0]
+
+
+def _but(roles):
+    """Beside which dependence, that is taken off, the rows are taken to be independent."""
+    known = [f"{what} by `{c}`" for what, c in (("of entities", roles.entity), ("over time", roles.time)) if c]
+    return f", but for what training shows {' and '.join(known)}, which is taken off" if known else ""
 
 
 def _verdict(f, low, high, limit):

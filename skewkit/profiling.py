@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .checks.leakage import scores
+from .checks.over_time import OverTime
 from .checks.side import Side
 from .checks.wobble import wobble
 from .load.baseline_file import SELDOM, Baseline, plain_roles, sealed
@@ -124,6 +125,8 @@ def _rows(side, kept, allowed):
     known: dict[str, Any] = {"alike": side.alike()}
     if side.spread.kind in ("text", "boolean", "integer"):
         known["alone"] = side.alone()
+    if (over := OverTime(side))._looked() is not None:
+        known["over_time"] = over.remembered(kept)
     found = side.table.grouped(side.feature, side.age)
     if found is None:
         return known

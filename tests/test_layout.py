@@ -51,7 +51,7 @@ MAY = {
     "skews": "arrays proposals records scope timeline",
     "origin": "",
     "features": "durable memory origin records scope timeline",
-    "checks": "evidence origin records statistics tables threads",
+    "checks": "evidence origin records statistics tables threads timeline",
     "load": "arrays checks contracts durable evidence names origin records statistics tables timeline",
     "profiling": "checks load origin policy policy_file records statistics tables threads",
     "scenarios": "features injection load memory origin records scope skews timeline",

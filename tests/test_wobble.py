@@ -127,29 +127,25 @@ def ks(findings, change="total"):
     return next(f for f in findings if (f.statistic, f.change) == ("ks", change))
 
 
-def test_an_alarm_that_training_s_own_days_explain_is_none(weekly, tmp_path):
-    """Without what was learnt it warns; with it it is ok, and the finding shows the wobble and the threshold made of it."""
-    blunt = ks(check(*weekly, text="partitions: null", tmp_path=tmp_path))
-    learnt_ = ks(check(*weekly, tmp_path=tmp_path))
-    assert str(blunt.verdict) == "warn" and blunt.wobble is None
-    assert str(learnt_.verdict) == "ok" and learnt_.threshold == pytest.approx(1.25 * learnt_.wobble)
-    assert 0.02 < learnt_.wobble <= apart(0.15)
-    assert (learnt_.value, learnt_.low, learnt_.high) == (blunt.value, blunt.low, blunt.high)
+def test_what_training_s_own_days_do_is_no_alarm(weekly, tmp_path):
+    """A weekend is one that training has had: no alarm with or without what the days taught, for a day's rows are alike."""
+    for text in ("{}", "partitions: null"):
+        found = ks(check(*weekly, text=text, tmp_path=tmp_path))
+        assert not found.verdict.alarm and found.effective < found.n / 10
 
 
 def test_a_change_beyond_the_wobble_still_alarms(weekly, tmp_path):
-    """Half a deviation is more than weekends do, and more than is material whatever was learnt."""
+    """A whole deviation is far more than weekends do, and more than is material whatever was learnt."""
     training, served = weekly
-    found = ks(check(training, served.assign(x=served["x"] + 0.5), tmp_path=tmp_path))
+    found = ks(check(training, served.assign(x=served["x"] + 1.0), tmp_path=tmp_path))
     assert str(found.verdict) == "breach" and found.wobble > 0.02
 
 
-def test_days_that_lie_far_apart_never_excuse_what_is_material(tmp_path):
-    """Days a whole deviation apart: no more than the material limit is tolerated."""
+def test_a_day_like_every_other_of_training_is_no_alarm(tmp_path):
+    """Days a whole deviation apart by turns: one of the higher ones says nothing for sure."""
     training = world(days=10, means=[0.0, 1.0])
-    policy = "limits: {distribution.ks: {tolerated: 0.02, material: 0.1}}"
-    found = ks(check(training, world(days=1, rows=20_000, means=[1.0], seed=3), text=policy, tmp_path=tmp_path))
-    assert found.wobble > 0.3 and found.threshold == 0.1 and str(found.verdict) == "breach"
+    found = ks(check(training, world(days=1, rows=20_000, means=[1.0], seed=3), tmp_path=tmp_path))
+    assert str(found.verdict) == "inconclusive"
 
 
 def test_skew_is_given_no_tolerance_by_the_wobble(weekly, tmp_path):
@@ -157,6 +153,6 @@ def test_skew_is_given_no_tolerance_by_the_wobble(weekly, tmp_path):
     training, replayed = (t.assign(k=np.arange(len(t))) for t in weekly)
     served = replayed.assign(x=replayed["x"] + 0.15)
     found = check(training, served, replayed, key="k", tmp_path=tmp_path)
-    assert ks(found, "drift").wobble and str(ks(found, "drift").verdict) == "ok"
+    assert str(ks(found, "drift").verdict) == "ok"
     assert ks(found, "skew").wobble is None and str(ks(found, "skew").verdict) == "breach"
     assert ks(found, "skew").threshold == sk.read_policy().limits["distribution.ks"]["tolerated"]

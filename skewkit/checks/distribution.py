@@ -14,6 +14,7 @@ from ..statistics.cells import cells, uncertain, written
 from ..statistics.distributions import held
 from ..tables.columns import aged
 from ..threads import side_by_side
+from .over_time import OverTime
 from .side import Side
 
 ENTITIES = 10  # that rows count as, were all of one entity alike: of fewer nothing is learnt
@@ -99,9 +100,12 @@ class _Comparison:
         many = [next((m for m in (one, *many) if m is not None), 1.0) for one in many]
         if any(d.n / m < ENTITIES for d, m in zip((self.a, self.b), many, strict=True)):
             alike = below = most = 1.0  # so few that how much they are alike cannot be told
-        self.fewer = tuple(1 + alike * (m - 1) for m in many)
-        self.fewer_below = tuple(1 + below * (m - 1) for m in many)
-        self.fewest = tuple(1 + most * (m - 1) for m in many)
+        # served and replayed are the same requests, and what their time does to them cancels
+        self.over = OverTime(before, after.table) if change != "skew" else None
+        cell, decile, cells = (1.0, 1.0, 1.0) if self.over is None else self.over.three()
+        self.fewer = self._over_time(cell, [1 + alike * (m - 1) for m in many])
+        self.fewer_below = self._over_time(decile, [1 + below * (m - 1) for m in many])
+        self.fewest = self._over_time(cells, [1 + most * (m - 1) for m in many])
 
     def findings(self):
         yield self._nulls()
@@ -166,7 +170,7 @@ class _Comparison:
             n, m = times * rows / fewer[0], times * later / fewer[1]
             return bounds.change_bounds(n * was, n, m * now, m, self.level)
 
-        if between(1.0)[0] > 0:
+        if between(1.0)[0] > 0 or self.over is not None:
             fewer = self._fewer_where(lambda values, present: ~present, called="nulls")
             between = partial(between, fewer=fewer)
         return self._judged("null_share", abs(now - was), "share of rows", later, between)
@@ -270,9 +274,17 @@ class _Comparison:
 
     def _fewer_where(self, belongs, beside=(1.0, 1.0), called=""):
         """By how much both sides' rows are fewer draws for one share, beside what is taken off already; at least as much."""
+        sides = [s.fewer_where(belongs, called) for s in (self.before, self.after)]
+        if self.over is not None:
+            sides = self._over_time(self.over.where(belongs, called), sides)
+        return tuple(max(1.0, one / by) for one, by in zip(sides, beside, strict=True))
+
+    def _over_time(self, effect, fewer):
+        """By how much each side's rows are fewer draws, where those near in time are alike beside those of one entity."""
+        late = (1.0, 1.0) if self.over is None else self.over.on(effect)
         return tuple(
-            max(1.0, s.fewer_where(belongs, called) / by)
-            for s, by in zip((self.before, self.after), beside, strict=True)
+            min(one + by - 1, max(1, d.n)) if by > 1 else one
+            for one, by, d in zip(fewer, late, (self.a, self.b), strict=True)
         )
 
     def _farthest(self, off, before, after, names):

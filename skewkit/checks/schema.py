@@ -8,6 +8,8 @@ from ..records import Case, Finding, NotRun
 from ..statistics.bounds import share_bounds
 from ..statistics.distributions import held
 from .contract import contract
+from .over_time import OverTime
+from .side import Side
 
 UNIQUE = 100  # rows, at least, that each hold another value, for a column to look like a key
 
@@ -34,7 +36,7 @@ def schema(case: Case, policy):
         level = policy.level(case)
         for f in shared:
             turned = after.glance(f).constant and not before.glance(f).constant
-            turned = turned and not _chance(_held(before, after, f), before, after, level)
+            turned = turned and not _chance(_held(before, after, f), before, after, level, _dependent(before, after, f))
             yield _fact(change, f, "constant", turned, n)
         twins = after.twins(shared)
         twins = {f: g for f, g in twins.items() if not _chance(before.agreeing(g, f), before, after, level)}
@@ -104,9 +106,23 @@ def _held(before, after, feature):
     return int(was.counts[held(was.values, now.values)].sum() if now.n else was.nulls)
 
 
-def _chance(rows, before, after, level):
-    """Whether so few rows may all be as so many were before: a rare flag is seldom seen, and that is no fault."""
-    return share_bounds(rows, len(before), level)[1] ** len(after) > level
+def _dependent(before, after, feature):
+    """By how much the rows of each are fewer draws for the one value that all rows hold after, for a day has one weekday."""
+    over, now = OverTime(Side(before, feature, False), after), after.distribution(feature)
+    held = over.side.spread.known(now)
+    over.side.spread = held
+    if not now.n:
+        return over.on(over.where(lambda values, present: ~present, "nulls"))
+    return over.on(over.where(lambda values, present: held(values, now.values)))
+
+
+def _chance(rows, before, after, level, fewer=(1.0, 1.0)):
+    """Whether so few rows may all be as so many were before: a rare flag is seldom seen, and that is no fault.
+
+    ``fewer`` is by how much the rows of each are fewer draws.
+    """
+    share = share_bounds(rows / fewer[0], len(before) / fewer[0], level)[1]
+    return share ** (len(after) / fewer[1]) > level
 
 
 def _fact(change, feature, statistic, is_so, n, detail=None):

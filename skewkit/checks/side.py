@@ -8,6 +8,7 @@ import pandas as pd
 from ..statistics.atoms import Reach
 from ..statistics.cells import Cells, cells, formats
 from ..statistics.clusters import alike, effects, heaviest
+from ..statistics.dependence import surely
 from ..statistics.distributions import Distribution
 
 FREQUENT = 0.01  # of the rows: a cell with at least this share counts for how alike the rows of an entity are
@@ -46,8 +47,9 @@ class Side:
         every = cells(d, d)
         deciles = np.unique(d.at(np.arange(1, DECILES + 1) * d.n // (DECILES + 1)))
         binned = Cells(deciles, d.ordered[:0]).index(values)
-        each = alike(entities[present], every.index(values), len(every))
-        below = float(alike(entities[present], binned, len(deciles) + 1, upto=True).max())
+        who = entities[present]
+        each = _beyond_chance(alike(who, every.index(values), len(every)), who)
+        below = float(_beyond_chance(alike(who, binned, len(deciles) + 1, upto=True), who).max())
         return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
 
     def formats(self, allowed: Reach) -> tuple[dict[str, int], int]:
@@ -96,3 +98,10 @@ class Side:
         d = self.spread
         own = cells(d, d).index(d.values[belongs(d.values, np.ones(len(d.values), bool))])
         return max([1.0, *np.array(known["cells"])[np.unique(own)]])
+
+
+def _beyond_chance(alike, who):
+    """How much rows of one entity are alike at its upper bound; 0 where independent rows may well seem as much so."""
+    who = np.unique(who, return_inverse=True)[1]
+    most, entities = heaviest(who), int(who.max()) + 1
+    return np.clip((surely(1 + alike * (most - 1), entities) - 1) / max(most - 1, 1e-9), 0.0, 1.0)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ..evidence import said
 from ..policy import Policy
 from ..progress import step, told
 from ..proposals.clues import Evidence, hashable
@@ -29,8 +30,10 @@ STRANGE = 3.0  # and than "a new distribution"
 APART = 10.0  # nats by which a drift, or a cause with other predictions, must be longer
 COVERED = 0.5  # of the values that are to be expected, that must be there
 LEVEL = 1e-4  # the chance that what is left of a true cause seems too much
+FREQUENT = 0.01  # of the rows: a change of share that is said
 NOVEL = ("encoding", "text_format", "broken_header", "rollback", "schema_change")  # that a drift of shares cannot mimic
 SMOOTH = "a smooth change that cannot be told from drift; pair the tables to decide"
+UNNAMED = "no cause is told from drift by these two tables; pair them to decide"
 GIVE = "replayed, the served requests recomputed by the training code"
 
 
@@ -194,12 +197,49 @@ def _grouped(found) -> Iterator[Fit]:
         yield _fit(members)
 
 
+def seen(m) -> list[str]:
+    """What is other than in training, as facts: the type, the nulls, and the value whose share rose most."""
+    e, show = m.e, m.sample.case.evidence
+    said_ = []
+    kinds = [m.sample.case.kinds[side].get(e.feature) for side in ("training", "served")]
+    if kinds[0] != kinds[1] and None not in kinds:
+        said_.append(f"its type was {kinds[0]} and is {kinds[1]}")
+    nulls = [float(s.isna().mean()) for s in (e.before, e.after)]
+    if abs(nulls[1] - nulls[0]) > FREQUENT:
+        said_.append(f"nulls were {nulls[0]:.1%} of the rows and are {nulls[1]:.1%}")
+    shares = [s.value_counts(normalize=True) * (1 - null) for s, null in zip((e.before, e.after), nulls, strict=True)]
+    rose = (shares[1] - shares[0].reindex(shares[1].index, fill_value=0.0)).sort_values(ascending=False)
+    if len(rose) and rose.iloc[0] > FREQUENT:
+        value, share = rose.index[0], shares[1][rose.index[0]]
+        was = float(shares[0].get(value, 0.0))
+        named = said(value, "number" if e.numeric else "text", show, int(share * len(e.after)))
+        said_.append(
+            f"{named} is {'new, in' if not was else f'in {was:.1%} of the rows of training, and now in'} {share:.1%}"
+        )
+    if e.numeric and len(e.numbers[0]) and len(e.numbers[1]):
+        was, now = e.numbers
+        beyond = float(((now < was.min()) | (now > was.max())).mean())
+        if beyond > FREQUENT:
+            said_.append(f"{beyond:.1%} of the values lie outside training's range")
+    return said_
+
+
 def _fit(members):
     f, best, rivals, m = members[0]
     n = len(m.e.after)
     drawn = facts.picture(m.sample.case, m.e)
     if best is None:
-        return Fit({f: None}, Scope(), n, n, 0.0, facts=(SMOOTH,), give=GIVE, picture=drawn, change="total")
+        return Fit(
+            {f: None},
+            Scope(),
+            n,
+            n,
+            0.0,
+            facts=("; ".join([*found, UNNAMED]) if (found := seen(m)) else SMOOTH,),
+            give=GIVE,
+            picture=drawn,
+            change="total",
+        )
     show, sides = m.sample.case.evidence, (m.e.before, m.e.after)
     causes = {f: replace(b.skew, features=(f,)).drawn(b.share)[0] for f, b, _, _ in members}
     share = best.skew.drawn(best.share)[1]

@@ -19,6 +19,7 @@ from ..proposals.clues import Evidence, decimals, floats
 from ..proposals.marginals import Cells, dispersion, freedom, limit, tilted, unlike
 from ..proposals.single_values import gone
 from ..records import Case, Skew, SkewkitError
+from ..statistics.dependence import dependence, lengths
 from ..timeline import NEVER, nanoseconds
 
 LOOKS = 2_000  # rows, on which proposals are compared first
@@ -96,7 +97,24 @@ class Marginals:
     def differs(self) -> bool:
         """Whether served is other than training by more than chance and training's own wobble allow."""
         least = limit(self.df, self.sample.level)
-        return self.apart > least and self.apart > least * self.wobble
+        return self.apart > least and self.apart > least * self.wobble and self.apart > least * self.window
+
+    @cached_property
+    def window(self) -> float:
+        """By how much served's rows are fewer draws, where training's own windows of that length differ; at least 1."""
+        time, (before, after) = self.sample.case.roles.time, (self.sample.before, self.sample.after)
+        if time not in before or time not in after:
+            return 1.0
+        was, now = (nanoseconds(t[time]) for t in (before, after))
+        there, now = was > NEVER, now[now > NEVER]
+        if there.sum() < 2 or len(now) < 2:
+            return 1.0
+        span, length = (max(float(t.max() - t.min()), 1.0) for t in (was[there], now))
+        own = [one for one in lengths(span, length) if one == (length, False)]
+        effect = max(
+            (dependence(was[there], c[there], int(c.max()) + 1, blocks=own).max() for c in self.x), default=1.0
+        )
+        return min(1 + (effect - 1) * (len(now) / length) / (there.sum() / span), float(len(now)))
 
     @property
     def nothing(self) -> float:
