@@ -21,7 +21,7 @@ from .origin import called, made_from
 from .policy import Policy
 from .policy_file import PARTITIONS, read_policy
 from .records import TASKS, Case, Finding, Roles, SkewkitError
-from .statistics.atoms import EXACTLY, reach
+from .statistics.atoms import EXACTLY
 from .statistics.cells import cells, written
 from .statistics.clusters import effects, heaviest
 from .statistics.sketch import sketch, unsketch
@@ -96,7 +96,7 @@ def _feature(table, name, kind, salt, near):
     """All that is kept of one feature."""
     made: dict[str, Any] = {"kind": kind, "rows": {}, "aged": {}, "wobble": {}}
     side = Side(table, name, False)
-    allowed = reach(side.spread, near)
+    allowed = side.reach(near)
     made["spread"], made["rows"] = _held(side, salt, allowed)
     glance = table.glance(name)
     made["glance"] = {"n": glance.n, "nulls": glance.nulls, "constant": bool(glance.constant)}
@@ -122,11 +122,11 @@ def _rows(side, kept, allowed):
     """As how many draws its rows count, in all that the checks ask; the cells are those of the distribution as it is kept."""
     if not side.spread.n:
         return {}
-    known: dict[str, Any] = {"alike": side.alike()}
+    known: dict[str, Any] = {"alike": side.alike(), "scale": [allowed.scale.middle, allowed.scale.spread]}
     if side.spread.kind in ("text", "boolean", "integer"):
         known["alone"] = side.alone()
     if (over := OverTime(side))._looked() is not None:
-        known["over_time"] = over.remembered(kept)
+        known["over_time"] = over.remembered(kept, allowed)
     found = side.table.grouped(side.feature, side.age)
     if found is None:
         return known

@@ -9,7 +9,7 @@ import numpy as np
 from ..evidence import said
 from ..records import Case, Finding
 from ..statistics import bounds, distance
-from ..statistics.atoms import one_value, reach
+from ..statistics.atoms import one_value
 from ..statistics.cells import cells, uncertain, written
 from ..statistics.distributions import held
 from ..tables.columns import aged
@@ -90,7 +90,7 @@ class _Comparison:
 
     def __init__(self, case, change, feature, before: Side, after: Side, level, policy, paired):
         self.case, self.change, self.feature, self.categories = case, change, feature, policy.categories
-        self.allowed = reach(before.spread, policy.near(feature))
+        self.allowed = before.reach(policy.near(feature))
         self.a, self.b = one_value(before.spread, after.spread, self.allowed)
         self.before, self.after, self.level, self.paired = before, after, level, paired
         # where each of training's entities has one row, only the later table can say how much those of one are alike

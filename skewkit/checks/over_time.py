@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..statistics.atoms import Reach
 from ..statistics.cells import Cells, cells, written
 from ..statistics.dependence import DAY, dependence, lengths
 from ..tables.columns import plain
+from ..tables.equality import same
 from ..timeline import NEVER, nanoseconds
 
 HOUR = DAY // 24
@@ -65,6 +67,15 @@ class OverTime:
         at = times[present] if len(inside) < len(present) else times
         return float(dependence(at, inside.astype(int), 2, blocks=self._blocks(times))[1])
 
+    def agreeing(self, other: str) -> tuple[float, float]:
+        """By how much the rows of each table are fewer draws for this column to hold what another of the same table does."""
+        table = self.table.at_hand
+        if self.known is not None or (found := _when(table)) is None:
+            return 1.0, 1.0
+        rows, times = found
+        alike = same(*(table.column(c).iloc[rows].reset_index(drop=True) for c in (self.side.feature, other)))
+        return self.on(float(dependence(times, alike.astype(int), 2, blocks=self._blocks(times))[1]))
+
     def on(self, effect: float) -> tuple[float, float]:
         """What a design effect of the rows looked at is of all of training's, and of the later window's."""
         span, looked = self._span()
@@ -79,24 +90,24 @@ class OverTime:
             min(1 + (effect - 1) * times, max(1, rows)) for times, rows in ((here / looked, here), (there * span / looked, self.rows))
         )  # fmt: skip
 
-    def remembered(self, found) -> dict:
+    def remembered(self, found, allowed: Reach) -> dict:
         """What a baseline keeps of it, for windows of an hour and of a day."""
         kept = {}
         for name, window in WINDOWS.items():
             one = OverTime(self.side)
             one.window = window
-            kept[name] = one._kept(found)
+            kept[name] = one._kept(found, allowed)
         return kept
 
-    def _kept(self, spread):
+    def _kept(self, spread, allowed):
         span, rows = self._span()
         made = {"span": span, "looked": rows, "three": self.three(), "nulls": self.where(lambda v, there: ~there)}
         own = cells(spread, spread)
         values, present, times = self._looked()
         made["cells"] = dependence(times[present], own.index(values), len(own), blocks=self._blocks(times)).tolist()
         if spread.kind in ("text", "number"):
-            for name in written(values, spread.kind):
-                made[name] = self.where(lambda v, there, name=name: written(v, spread.kind)[name], name)
+            for name in written(values, spread.kind, allowed):
+                made[name] = self.where(lambda v, there, name=name: written(v, spread.kind, allowed)[name], name)
         return made
 
     def _remembered(self):

@@ -39,7 +39,11 @@ def schema(case: Case, policy):
             turned = turned and not _chance(_held(before, after, f), before, after, level, _dependent(before, after, f))
             yield _fact(change, f, "constant", turned, n)
         twins = after.twins(shared)
-        twins = {f: g for f, g in twins.items() if not _chance(before.agreeing(g, f), before, after, level)}
+        twins = {
+            f: g
+            for f, g in twins.items()
+            if not _chance(before.agreeing(g, f), before, after, level, _dependent_twins(before, after, f, g))
+        }
         for f in shared:
             yield _fact(change, f, "twin", f in twins, n, {"of": twins.get(f)})
         # a label, a score or a time may stand on one side alone; only features are a promise
@@ -109,11 +113,15 @@ def _held(before, after, feature):
 def _dependent(before, after, feature):
     """By how much the rows of each are fewer draws for the one value that all rows hold after, for a day has one weekday."""
     over, now = OverTime(Side(before, feature, False), after), after.distribution(feature)
-    held = over.side.spread.known(now)
-    over.side.spread = held
+    over.side.spread = over.side.spread.known(now)
     if not now.n:
         return over.on(over.where(lambda values, present: ~present, "nulls"))
     return over.on(over.where(lambda values, present: held(values, now.values)))
+
+
+def _dependent_twins(before, after, one, other):
+    """The same for two columns to hold the same, for in a short window a day of the month may be the day of the week."""
+    return OverTime(Side(before, one, False), after).agreeing(other)
 
 
 def _chance(rows, before, after, level, fewer=(1.0, 1.0)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..statistics.atoms import Reach
+from ..statistics.atoms import Reach, Scale, reach
 from ..statistics.cells import Cells, cells, formats
 from ..statistics.clusters import alike, effects, heaviest
 from ..statistics.dependence import surely
@@ -51,6 +51,11 @@ class Side:
         each = _beyond_chance(alike(who, every.index(values), len(every)), who)
         below = float(_beyond_chance(alike(who, binned, len(deciles) + 1, upto=True), who).max())
         return float(each.mean()), below, max(below, *each[every.counts(d) >= FREQUENT * d.n])
+
+    def reach(self, tolerance) -> Reach:
+        """How far apart two of its numbers may lie and be one value; a baseline remembers the scale that says so."""
+        known = self.table.memo.get(("scale", self.feature, self.age))
+        return reach(self.spread, tolerance, known and Scale(*known))
 
     def formats(self, allowed: Reach) -> tuple[dict[str, int], int]:
         """How its values are written, but for what is allowed; remembered, so that a drill reads its training once."""

@@ -66,14 +66,16 @@ class Reach:
 EXACTLY = Reach()
 
 
-def reach(a: Distribution, tolerance) -> Reach:
-    """What a tolerance allows in a column that is spread like ``a``: for measured numbers alone."""
+def reach(a: Distribution, tolerance, known: Scale | None = None) -> Reach:
+    """What a tolerance allows in a column that is spread like ``a``: for measured numbers alone.
+
+    ``known`` is the scale of the column, where ``a`` holds too few of its values to tell.
+    """
     if a.kind != "number" or not a.n:
         return EXACTLY
-    some = a.at(np.arange(0, a.n, max(1, a.n // LOOKED))).astype(float)
-    return Reach(
-        tolerance.absolute, tolerance.relative, tolerance.of_spread, scale(some) if tolerance.of_spread else Scale()
-    )
+    if known is None and tolerance.of_spread:
+        known = scale(a.at(np.arange(0, a.n, max(1, a.n // LOOKED))).astype(float))
+    return Reach(tolerance.absolute, tolerance.relative, tolerance.of_spread, known or Scale())
 
 
 def one_value(a: Distribution, b: Distribution, allowed: Reach) -> tuple[Distribution, Distribution]:
