@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import skewkit as sk
+from skewkit.report.page import page
+from skewkit.report.run import Run, document
 from skewkit.testing import assert_parity
 
 from .columns import KINDS
@@ -85,7 +89,10 @@ def quiet(end: str) -> bool:
 
 def corpus() -> Iterator[Entry]:
     """Every entry."""
-    for make in (paths, predictions, parts, numbers, times, things, categories, representations, keys):
+    for make in (
+        *(paths, predictions, parts, numbers, times, things, categories, representations, keys),
+        *(rollouts, csv_files, orders, windows, unnamed, thresholds),
+    ):
         yield from make()
 
 
@@ -271,3 +278,190 @@ def keys():
     for dtype in ("Int64", "object", "int64[pyarrow]"):
         yield Entry(kind, f"64 bits and one null, {dtype}", lambda d=dtype: lost(key.mask(ROWS == 7).astype(d)), lambda e: e == f"{N - 1} pairs")  # fmt: skip
     yield Entry(kind, "int64 against uint64", lambda: lost(key.astype("uint64")), lambda e: e == f"{N} pairs")
+
+
+def decision(current, candidate, **roles) -> str:
+    asked = {
+        "key": "id",
+        "time": "at",
+        "prediction": "score",
+        "latency": "ms",
+        "error": "failed",
+        "features": ["steady"],
+    }
+    try:
+        return sk.decide(sk.rollout(current, candidate, **(asked | roles)), draws=20).decision
+    except sk.SkewkitError as e:
+        return f"refused: {e}"
+
+
+def rollouts():
+    """A candidate beside the current model, with nothing to compare."""
+    kind = "promote, though nothing was compared"
+    at = pd.Timestamp("2024-03-02T00:00Z") + pd.to_timedelta(30 * ROWS, "s")
+    log = frame(at=at, score=rng().beta(1, 9, N), ms=rng(1).lognormal(2, 0.3, N), failed=False)
+    status = pd.Series(np.where(rng(2).random(N) < 0.3, 500, 200))
+    for name, current, candidate, roles in (
+        ("HTTP status as the flag, and every score inverted", log.assign(err=200), log.assign(err=status, score=1 - log["score"]), {"error": "err"}),
+        ("both fail always", log.assign(failed=True), log.assign(failed=True), {}),
+        ("neither has a score", log.assign(score=np.nan), log.assign(score=np.nan), {}),
+        ("the candidate has no score", log, log.assign(score=np.nan), {}),
+        ("latency null throughout", log.assign(ms=np.nan), log.assign(ms=np.nan), {}),
+        ("latency below 0", log, log.assign(ms=-log["ms"]), {}),
+        ("another month", log, log.assign(at=at + pd.Timedelta("30D")), {}),
+        ("other requests", log, log.assign(id=ROWS + N), {}),
+        ("each request twice", log, pd.concat([log, log]), {}),
+        ("flags of words", log.assign(failed="no"), log.assign(failed="perhaps"), {}),
+        ("infinite scores", log, log.assign(score=np.inf), {}),
+        ("the feature null on both sides", log.assign(steady=None), log.assign(steady=None), {}),
+    ):  # fmt: skip
+        yield Entry(kind, name, lambda a=current, b=candidate, k=roles: decision(a, b, **k), never_ok)
+    ruled = {"error": "err >= 400"}
+    yield Entry(kind, "a third of status 500, by a rule", lambda: decision(log.assign(err=200), log.assign(err=status), **ruled), lambda e: e == "roll back")  # fmt: skip
+    yield Entry(kind, "the same model once more: promote", lambda: decision(log, log), lambda e: e == "promote")
+
+
+def csv_verdict(text: str | bytes, other: pd.DataFrame, **roles) -> str:
+    """The verdict of a frame against a CSV file that should hold the same."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "served.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return verdict(other, path, other, **roles)
+
+
+def csv_files():
+    """CSV as people have it, against the same rows in memory."""
+    kind = "CSV as people have it"
+    price = np.round(rng().exponential(30, N) + 1000, 2)
+    table = frame(price=price, word=rng(1).choice(["red", "blue", "a b"], N), paid=rng(2).random(N) < 0.4)
+    late = np.where(ROWS < N - 1, ROWS % 5, 2.5)
+    plain = table.to_csv(index=False)
+    german = table.to_csv(index=False, sep=";", decimal=",")
+    some = table.assign(word=table["word"].where(ROWS % 5 > 0), n=pd.Series(ROWS).astype("Int64").mask(ROWS % 7 == 0))
+    for name, text, right, how, ends in (
+        ("a semicolon and a decimal comma", german, table, {}, ok),
+        ("tabs", table.to_csv(index=False, sep="\t"), table, {}, ok),
+        ("pipes", table.to_csv(index=False, sep="|"), table, {}, ok),
+        ("UTF-16", plain.encode("utf-16"), table, {}, ok),
+        ("a byte order mark", plain.encode("utf-8-sig"), table, {}, ok),
+        ("lines of Windows", plain.replace("\n", "\r\n"), table, {}, ok),
+        ("nulls of text and of whole numbers", some.to_csv(index=False), some, {}, ok),
+        ("a fraction in the last row alone", frame(x=late).to_csv(index=False).replace(".0\n", "\n"), frame(x=late), {}, ok),
+        ("a column that begins empty", frame(x=pd.Series(ROWS * 1.0).mask(ROWS < N / 2)).to_csv(index=False), frame(x=pd.Series(ROWS * 1.0).mask(ROWS < N / 2)), {}, ok),
+        ("ids of 21 digits", frame(x=[str(10**20 + int(i)) for i in ROWS]).to_csv(index=False), frame(x=[str(10**20 + int(i)) for i in ROWS]), {}, ok),
+        ("ids with zeros in front", frame(x=[f"{i:06d}" for i in ROWS]).to_csv(index=False), frame(x=[f"{i:06d}" for i in ROWS]), {}, ok),
+        ("ids of 21 digits, one off", frame(x=[str(10**20 + int(i) + 1) for i in ROWS]).to_csv(index=False), frame(x=[str(10**20 + int(i)) for i in ROWS]), {}, breach),
+        ("a comment on top, said", "# made by hand\n" + plain, table, {"csv": {"comment": "#"}}, ok),
+        ("a total line at the end", plain + "total,,1234.5,,\n", table, {}, lambda e: e.startswith("refused")),
+        ("a second header in the middle", plain + plain, table, {}, lambda e: e.startswith("refused")),
+        ("one name twice", plain.replace("steady", "price", 1), table, {}, lambda e: e.startswith("refused") and "price" in e),
+        ("an empty name", plain.replace("steady", "", 1), table, {}, lambda e: e.startswith("refused")),
+    ):  # fmt: skip
+        yield Entry(kind, name, lambda t=text, r=right, k=how: csv_verdict(t, r, **k), ends)
+
+
+def whole_run(training, served, *replayed, **roles) -> str:
+    """The verdict of a run down to its page, and which steps failed in it."""
+    result = sk.examine(sk.compare(training, served, *replayed, **{"key": "id", **roles}))
+    sentences = [f.sentence for f in result.diagnosis.fits]
+    made = document(Run("check", {}, Path("run"), Path("run")), result)
+    page(made)
+    assert all(sentences)
+    return made["verdict"]
+
+
+def orders():
+    """Columns in each other's places, and names that a figure or a page may trip over."""
+    kind = "runs that were lost"
+    table = frame(**{c: rng(i).normal(i, 1 + i, N) for i, c in enumerate("abcd")})
+    for name, order in {
+        "three rotated": "bcad",
+        "all rotated": "bcda",
+        "reversed": "dcba",
+        "two swaps": "badc",
+    }.items():
+        served = table.assign(**{c: table[o].to_numpy() for c, o in zip("abcd", order, strict=True)})
+        yield Entry(kind, name, lambda s=served: whole_run(table, s, table), breach)
+        yield Entry(kind, f"{name}, no recomputation", lambda s=served: whole_run(table, s), never_ok)
+    for name in ("self", "price_$_per_$_sold", "<b>x</b>", "key", "replayed", "index", "x" * 300, "🙂"):
+        odd, other = frame(**{name: rng().normal(size=N)}), frame(**{name: rng().normal(3, 1, N)})
+        yield Entry(kind, f"a column called {name[:20]}", lambda a=odd, b=other: whole_run(a, b, a), breach)
+    for name in ("list", "bytes", "mapping"):
+        x = KINDS[name].make(rng(), N)
+        yield Entry(
+            kind,
+            f"{name} that differ",
+            lambda a=frame(x=x), b=frame(x=KINDS[name].other(x)): whole_run(a, b, a),
+            breach,
+        )
+
+
+def hours(days: int, seed: int = 0) -> pd.DataFrame:
+    """A table of hours, with the calendar beside a count that follows it."""
+    at = pd.Series(pd.date_range("2023-01-01", periods=24 * days, freq="h", tz="UTC"))
+    warm = 15 - 10 * np.cos(2 * np.pi * at.dt.dayofyear / 365) + rng(seed).normal(0, 3, len(at))
+    return pd.DataFrame(
+        {
+            **{"id": np.arange(len(at)), "at": at, "mnth": at.dt.strftime("%b"), "season": at.dt.quarter, "hr": at.dt.hour},
+            **{"weekday": at.dt.dayofweek, "workingday": (at.dt.dayofweek < 5).astype(int), "temp": np.round(warm, 2)},
+            "rides": rng(seed + 1).poisson(20 + 10 * (at.dt.hour > 6)),
+        }
+    )  # fmt: skip
+
+
+def windows():
+    """A served window of an hour, a day or a week of a table of two years, with nothing wrong."""
+    kind = "clean windows of a day or an hour"
+    table = hours(730)
+    training, later = table[table["at"] < "2024-10-01"], table[table["at"] >= "2024-10-01"].reset_index(drop=True)
+    for name, length in {"hour": 1, "day": 24, "week": 168}.items():
+        for at in (24 * 10, 24 * 33 + 5, 24 * 61):
+            served = later[at : at + length].reset_index(drop=True)
+            for what, given in (("alone", [training, served]), ("with a recomputation", [training, served, served])):
+
+                def ends(given=given):
+                    case = sk.compare(*given, key="id", time="at")
+                    return f"{sk.check(case).verdict}, {len(sk.diagnose(case).fits)} causes"
+
+                yield Entry(
+                    kind, f"{name} from {at}, {what}", ends, lambda e: e in ("ok, 0 causes", "inconclusive, 0 causes")
+                )
+
+
+def unnamed():
+    """What is said where no cause is named, training and served alone."""
+    kind = "what is called smooth"
+    x = pd.Series(np.round(rng().normal(200, 40, N), 1)).mask(rng(1).random(N) < 0.2)
+    word = pd.Series(rng(2).choice(["red", "blue", "green"], N))
+
+    def said(training, served):
+        return " | ".join(f.sentence for f in sk.diagnose(sk.compare(training, served, key="id")).fits) or "nothing"
+
+    for name, a, b in (
+        ("-999 for null", x, x.fillna(-999)),
+        ("a quarter in inches", x, x.where(ROWS % 4 > 0, x / 25.4)),
+        ("a new word", word, word.where(ROWS % 4 > 0, "mauve")),
+        ("text become whole numbers", word.map({"red": "1", "blue": "2", "green": "3"}), word.map({"red": 1, "blue": 2, "green": 3})),
+    ):  # fmt: skip
+        yield Entry(kind, name, lambda a=a, b=b: said(frame(x=a), frame(x=b)), lambda e: "smooth" not in e and "x" in e)
+
+
+def thresholds():
+    """A decision of a probability is at 0.5, and any other rule is in the metric's name."""
+    kind = "the threshold of decisions"
+    p = rng().beta(0.5, 0.5, N)
+    y = (rng(1).random(N) < p).astype(int)
+    table = frame(p=p, y=y)
+    costs = sk.impact(sk.compare(table, table, table, key="id", label="y", prediction="p", features=["steady"]))
+    found = {c.metric: c.before for c in costs if c.change == "skew"}
+    wanted = {
+        "recall": (p >= 0.5)[y == 1].mean(),
+        "precision": y[p >= 0.5].mean(),
+        "accuracy": ((p >= 0.5) == y).mean(),
+    }
+    top = p >= np.quantile(p, 0.9)
+    wanted |= {"precision@10%": y[top].mean()}
+    for metric, value in wanted.items():
+        yield Entry(
+            kind, metric, lambda m=metric: f"{found.get(m, np.nan):.4f}", lambda e, v=value: abs(float(e) - v) < 1e-3
+        )

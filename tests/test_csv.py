@@ -22,7 +22,7 @@ import skewkit as sk
 from skewkit.load.csv_dialect import Dialect, dialects
 from skewkit.load.locations import open_table
 from skewkit.records import SkewkitError
-from skewkit.tables.columns import same
+from skewkit.tables.equality import same
 
 PINNED = settings(max_examples=150, deadline=None, derandomize=True)
 
