@@ -178,7 +178,7 @@ def _plain(statistic):
 
 def _but(roles):
     """Beside which dependence, that is taken off, the rows are taken to be independent."""
-    known = [f"{what} by `{c}`" for what, c in (("of entities", roles.entity), ("over time", roles.time)) if c]
+    known = [f"{what} by {c}" for what, c in (("of entities", roles.entity), ("over time", roles.time)) if c]
     return f", but for what training shows {' and '.join(known)}, which is taken off" if known else ""
 
 

@@ -14,6 +14,7 @@ from ..scope import Scope
 from ..timeline import since_1970
 
 CLEAR = 0.95  # of the rows, for a fact to be said of them
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))  # seconds, and how they are said
 
 
 def columns(case: Case, policy: Policy) -> Iterator[Fit]:
@@ -48,5 +49,6 @@ def _shifted(before, after):
     (was, _), (now, _) = (since_1970(side[both]) for side in (before, after))
     apart = pd.Series(now - was).value_counts(normalize=True)
     if len(apart) and apart.iloc[0] >= CLEAR and apart.index[0]:
-        length = pd.Timedelta(abs(int(apart.index[0])), "s")
+        unit, name = next(u for u in UNITS if apart.index[0] % u[0] == 0)
+        length = f"{abs(int(apart.index[0])) // unit:,} {name}"
         yield f"served is {length} {'later' if apart.index[0] > 0 else 'earlier'} in {share(apart.iloc[0])} of them"

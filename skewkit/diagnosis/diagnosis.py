@@ -252,7 +252,8 @@ def _missing(case, fits):
         why = f"{', '.join(lost[:5])}: served, and not in the replay, so that nothing says what should have been"
         yield NotRun("diagnose", why, "replayed with these columns")
     numbers = case.pairs.tables[0].kinds()
-    unnamed = [f for fit in fits if fit.kind is None for f in fit.features if numbers.get(f) in ("integer", "number")]
+    unnamed = [f for fit in fits if fit.kind is None for f in fit.features if f in case.roles.features]
+    unnamed = [f for f in unnamed if numbers.get(f) in ("integer", "number")]
     if case.replay is None and unnamed:
         names = ", ".join(unnamed[:5])
         why = (

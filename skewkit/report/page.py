@@ -159,8 +159,8 @@ def summary(result) -> str:
     ]
     if result["verdict"] == "ok" or not judged:
         return meaning(result)
-    if result["verdict"] in ("breach", "warn") and (named := _named(result)):
-        return named
+    if result["verdict"] in ("breach", "warn") and (causes := _named(result)):
+        return causes
     if result["notebook"] == "gate":  # of parts of different kinds none outranks another
         first = {(f.check, f.statistic): f for f in sorted(judged, key=urgency, reverse=True)}
         return " ".join(f"{tell(f)}." for f in judged if first[f.check, f.statistic] is f)
