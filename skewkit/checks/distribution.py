@@ -14,7 +14,7 @@ from ..statistics.cells import cells, uncertain, written
 from ..statistics.distributions import held
 from ..tables.columns import aged
 from ..threads import side_by_side
-from .over_time import OverTime
+from .over_time import OverTime, concurrent
 from .side import Side
 
 ENTITIES = 10  # that rows count as, were all of one entity alike: of fewer nothing is learnt
@@ -100,8 +100,9 @@ class _Comparison:
         many = [next((m for m in (one, *many) if m is not None), 1.0) for one in many]
         if any(d.n / m < ENTITIES for d, m in zip((self.a, self.b), many, strict=True)):
             alike = below = most = 1.0  # so few that how much they are alike cannot be told
-        # served and replayed are the same requests, and what their time does to them cancels
-        self.over = OverTime(before, after.table) if change != "skew" else None
+        # served and replayed are the same requests, and what the same time does to two tables cancels
+        alike_in_time = change == "skew" or concurrent(before.table, after.table)
+        self.over = None if alike_in_time else OverTime(before, after.table)
         cell, decile, cells = (1.0, 1.0, 1.0) if self.over is None else self.over.three()
         self.fewer = self._over_time(cell, [1 + alike * (m - 1) for m in many])
         self.fewer_below = self._over_time(decile, [1 + below * (m - 1) for m in many])

@@ -17,6 +17,7 @@ HOUR = DAY // 24
 ROWS = 50_000  # of training, at most, that are looked at
 FREQUENT = 0.01  # of the rows: a cell with at least this share counts
 DECILES = 9
+CONCURRENT = 0.9  # of both tables' time, that both have, for it to be the same
 WINDOWS = {"hour": HOUR, "day": DAY}  # that a baseline remembers
 
 
@@ -151,6 +152,15 @@ def _when(table):
         several = len(rows) > 1 and times[rows].min() < times[rows].max()
         table.memo["when"] = (rows, times[rows]) if several else None
     return table.memo["when"]
+
+
+def concurrent(a, b) -> bool:
+    """Whether two tables are of the same time, so that what the time does to them is the same: the arms of a canary, say."""
+    spans = [None if (found := _when(t.at_hand)) is None else (found[1].min(), found[1].max()) for t in (a, b)]
+    if None in spans:
+        return False
+    both = min(last for _, last in spans) - max(first for first, _ in spans)
+    return both >= CONCURRENT * max(last - first for first, last in spans)
 
 
 def stretch(table) -> int | None:

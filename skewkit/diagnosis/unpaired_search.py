@@ -110,7 +110,7 @@ class Marginals:
         if there.sum() < 2 or len(now) < 2:
             return 1.0
         span, length = (max(float(t.max() - t.min()), 1.0) for t in (was[there], now))
-        own = [one for one in lengths(span, length) if one == (length, False)]
+        own = [one for one in lengths(span, length) if one.length == length and not one.inherits]
         effect = max(
             (dependence(was[there], c[there], int(c.max()) + 1, blocks=own).max() for c in self.x), default=1.0
         )

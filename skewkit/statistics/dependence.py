@@ -8,29 +8,49 @@ bound; where nothing tells them from independence they are 1, for the bounds the
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.stats import chi2, norm
 
 DAY = 86_400 * 10**9
+WEEK = 7 * DAY
 LENGTHS = (1, 2, 4, 7, 14, 28, 56, 91, 182)  # days of a block; whole ones, so that the hours of a day cancel
 MANY = 16  # blocks that tell what one inherits from the one before
 FEWEST = 6  # blocks, or their variance says nothing
+STEPS = 12  # parts of its length by which a window slides
+MANY_APART = 100  # windows beside each other, beyond which none has to slide
 ALONE = 1e-3  # the chance that independent rows are taken for dependent ones, in one share at one length
 UPPER = 0.95  # confidence of the upper bounds
 
 
-def lengths(span: float, window: float | None = None) -> list[tuple[float, bool]]:
-    """Lengths of blocks in nanoseconds, and whether what a block inherits counts.
+class Blocks(NamedTuple):
+    """How time is cut: into blocks so many nanoseconds long.
 
-    A window of served that is shorter than a sixth of training is a block of its own length as well.
+    ``inherits``: what a block has of the one before counts. ``slides``: blocks overlap, a part of their length from each other.
+    ``few``: so few that their estimate counts and not its upper bound: shorter blocks have one, which this can only correct.
+    """
+
+    length: float
+    inherits: bool = False
+    slides: bool = False
+    few: bool = False
+
+
+def lengths(span: float, window: float | None = None) -> list[Blocks]:
+    """The blocks that say how training of so long a span varies, beside a later window of so many nanoseconds.
+
+    The window is as far off as training's own windows of that length are, and longer blocks say what training as a whole is.
+    Beside a window of a week or more, shorter blocks than a week say nothing: a day has one day of the week, a week has all.
     """
     longest = span / FEWEST
-    found: list[tuple[float, bool]] = [
-        (days * DAY, days * DAY * MANY <= span) for days in LENGTHS if days * DAY <= longest
-    ]
-    if not any(inherits for _, inherits in found):
-        found = [(length, True) for length, _ in found] or [(longest, True)]
-    return found + ([(window, False)] if window is not None and 0 < window <= longest else [])
+    days = [d * DAY for d in LENGTHS if d * DAY <= longest] or [longest]
+    days = [d for d in days if window is None or d >= min(window, WEEK)] or days[-1:]
+    many = [d * MANY <= span for d in days]
+    found = [Blocks(float(d), m or not any(many), few=any(many) and not m) for d, m in zip(days, many, strict=True)]
+    if window is None or not 0 < window <= span / 3:
+        return found
+    return [*found, Blocks(float(window), slides=span <= MANY_APART * window)]
 
 
 def dependence(times: np.ndarray, cells: np.ndarray, count: int, upto: bool = False, blocks=None) -> np.ndarray:
@@ -42,39 +62,48 @@ def dependence(times: np.ndarray, cells: np.ndarray, count: int, upto: bool = Fa
     found = np.ones(count)
     if len(times) < 2 or times.min() == times.max():
         return found
-    span = float(times.max() - times.min())
-    for length, inherits in lengths(span) if blocks is None else blocks:
-        off, share = _off(((times - times.min()) // max(length, 1.0)).astype(np.int64), cells, count, upto)
-        found = np.maximum(found, _upper(off, share, len(times), inherits))
+    since, span = times - times.min(), float(times.max() - times.min())
+    for one in lengths(span) if blocks is None else blocks:
+        off, of, share = _off(since, one, cells, count, upto)
+        # of windows that slide, about so many are independent (Welch, Comm. ACM 1987)
+        alone = max(2, int(1.5 * span / one.length)) if one.slides else len(of)
+        found = np.maximum(found, _upper(off, share, of, alone, one))
     return np.clip(found, 1.0, len(times))
 
 
-def surely(effects: np.ndarray, clusters: int) -> np.ndarray:
-    """Design effects between so many clusters at their upper bound; 1 where independent rows may well have them."""
+def surely(effects: np.ndarray, clusters: int, few: bool = False) -> np.ndarray:
+    """Design effects between so many clusters at their upper bound (``few``: as estimated); 1 where independent rows may well have them."""
     if clusters < 2:
         return np.full(len(effects), np.inf)
     df = clusters - 1
     alone = effects * clusters <= chi2.ppf(1 - ALONE, df)
-    return np.where(alone, 1.0, np.maximum(1.0, effects * clusters / chi2.ppf(1 - UPPER, df)))
+    return np.where(alone, 1.0, np.maximum(1.0, effects * clusters / (df if few else chi2.ppf(1 - UPPER, df))))
 
 
-def _off(block, cells, count, upto):
-    """By how many rows each block's count is off what its size makes expected, shape (blocks, count), and each cell's share."""
-    block = np.unique(block, return_inverse=True)[1]
-    of = np.bincount(block).astype(float)
-    held = np.bincount(block * count + cells, minlength=len(of) * count).reshape(len(of), count).astype(float)
+def _off(since, blocks, cells, count, upto):
+    """By how many rows each block's count is off what its size makes expected, shape (blocks, count); the sizes, the shares."""
+    part = (since // max(blocks.length / (STEPS if blocks.slides else 1), 1.0)).astype(np.int64)
+    if not blocks.slides:  # where there are no rows is no block
+        part = np.unique(part, return_inverse=True)[1]
+    parts = int(part.max()) + 1
+    of = np.bincount(part, minlength=parts).astype(float)
+    held = np.bincount(part * count + cells, minlength=parts * count).reshape(parts, count).astype(float)
     held = held.cumsum(axis=1) if upto else held
     share = held.sum(axis=0) / of.sum()
-    return held - of[:, None] * share, share
+    if blocks.slides:
+        sums = (np.concatenate([np.zeros((1, *x.shape[1:])), x.cumsum(axis=0)]) for x in (held, of))
+        held, of = (x[STEPS:] - x[:-STEPS] for x in sums)
+        held, of = held[of > 0], of[of > 0]
+    return held - of[:, None] * share, of, share
 
 
-def _upper(off, share, rows, inherits):
+def _upper(off, share, of, blocks, one):
     """An upper bound of the long-run design effect from blocks in the order of time."""
-    independent, squares = rows * share * (1 - share), (off**2).sum(axis=0)
+    independent, squares = of.sum() * share * (1 - share), (off**2).sum(axis=0)
     varies = (independent > 1e-9) & (squares > 0)
     effects = np.ones(len(share))
-    effects[varies] = surely(squares[varies] / independent[varies], len(off))
-    if not inherits or not varies.any():
+    effects[varies] = surely(squares[varies] / independent[varies], blocks, one.few)
+    if not one.inherits or not varies.any():
         return effects
     r = np.zeros(len(share))
     r[varies] = (off[1:, varies] * off[:-1, varies]).sum(axis=0) / squares[varies]
