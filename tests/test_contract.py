@@ -391,7 +391,7 @@ def test_without_a_contract_the_result_says_what_to_give(table):
     assert "unreviewed" not in {f.statistic for f in result.findings}
     with pytest.raises(SkewkitError, match=r"no file at nowhere\.yaml"):
         sk.compare(table, table, contract="nowhere.yaml")
-    with pytest.raises(SkewkitError, match="give the path of a contract"):
+    with pytest.raises(SkewkitError, match="contract=3 was given; it takes a path"):
         sk.compare(table, table, contract=3)
 
 
