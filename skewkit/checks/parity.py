@@ -35,6 +35,11 @@ def parity(case: Case, policy):
 def absent(case: Case):
     if case.pairs is None:
         yield NotRun("parity", "no replay", "replayed, or replay")
+        return
+    for here, there in (case.pairs.tables, case.pairs.tables[::-1]):
+        if alone := [c for c in case.roles.compared if c in here.columns and c not in there.columns]:
+            why = f"{', '.join(alone)}: only {here.name} has it, so that it was not compared"
+            yield NotRun("parity", why, f"{there.name} with {', '.join(alone)}")
 
 
 def _compare(change, pairs, case, policy):
