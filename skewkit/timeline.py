@@ -79,10 +79,24 @@ def nanoseconds(times) -> np.ndarray:
     return stamps.astype("datetime64[ns, UTC]").astype("int64").to_numpy()
 
 
+OF_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second, by the unit of a column of times
+
+
 def since_1970(times) -> tuple[np.ndarray, np.ndarray]:
     """Times without nulls as whole seconds since 1970 in UTC and the nanoseconds beyond, each shape (n,): of any year."""
-    stamps = _stamps(times)
-    parts = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[stamps.dt.unit]
+    return _since(_stamps(times))
+
+
+def same_instant(a, b) -> np.ndarray:
+    """Which times without nulls are equal, shape (n,), in the coarser of the units in which the two columns hold them."""
+    one, other = _stamps(a), _stamps(b)
+    unit = 10**9 // min(OF_A_SECOND[one.dt.unit], OF_A_SECOND[other.dt.unit])
+    (seconds, rest), (theirs, other_rest) = _since(one), _since(other)
+    return (seconds == theirs) & (rest // unit == other_rest // unit)
+
+
+def _since(stamps):
+    parts = OF_A_SECOND[stamps.dt.unit]
     seconds, rest = np.divmod(stamps.astype("int64").to_numpy(), parts)
     return seconds, rest * (10**9 // parts)
 

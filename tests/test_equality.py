@@ -175,6 +175,14 @@ def test_times_are_equal_in_any_unit_and_zone(unit, other):
     assert agree(x, y) == [True, True] and agree(x, y + pd.Timedelta("1s")) == [False, False]
 
 
+def test_times_are_compared_in_the_coarser_unit():
+    """What a log holds in milliseconds is the instant that it cut the nanoseconds off, and no other millisecond's."""
+    x = series(pd.to_datetime(["2024-02-29T12:00:00.123456789Z", "1969-12-31T23:59:59.9999Z"]))
+    assert agree(x, x.dt.floor("ms").dt.as_unit("ms")) == [True, True]
+    assert agree(x, x.dt.floor("ms").dt.as_unit("ns")) == [False, False]
+    assert agree(x, x.dt.floor("ms").dt.as_unit("ms") + pd.Timedelta("1ms")) == [False, False]
+
+
 @pytest.mark.parametrize("far", ["9999-12-31", "2999-12-31", "0001-01-01", "1500-06-01"])
 @pytest.mark.parametrize("held", ["M8", "objects", "dates", "arrow"])
 def test_times_of_any_year_are_told_apart(far, held):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..records import Tolerance
 from ..statistics.atoms import LAST_DIGITS, scale
-from ..timeline import since_1970
+from ..timeline import same_instant
 from .columns import as_numbers, kind_of, nulls
 
 NUMBERS = {"integer", "number", "boolean"}
@@ -32,7 +32,7 @@ def same(a: pd.Series, b: pd.Series, tolerance: Tolerance = Tolerance()) -> np.n
     if kinds <= NUMBERS:
         agree[both] = _numbers_agree(x, y, tolerance)
     elif kinds in ({"time"}, {"naive time"}):
-        agree[both] = np.all([p == q for p, q in zip(since_1970(x), since_1970(y), strict=True)], axis=0)
+        agree[both] = same_instant(x, y)
     elif "other" in kinds:  # lists, bytes, or numbers of which some have become text
         agree[both] = [_things_agree(p, q) for p, q in zip(x.astype(object), y.astype(object), strict=True)]
     elif len(kinds) == 1:  # text is never a number, and a time without a zone none with one
