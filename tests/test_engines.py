@@ -1,5 +1,6 @@
 """What a table answers from memory and from a file, and which rows of two tables agree."""
 
+import hashlib
 from collections import Counter
 from datetime import date
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from skewkit.load.locations import open_table
 from skewkit.records import Roles, SkewkitError, Tolerance
 from skewkit.tables.columns import KINDS, distribution_of, kind_of
 from skewkit.tables.engines import Local
@@ -167,9 +169,10 @@ def test_a_hash_is_of_the_values(tmp_path):
     frame = pd.DataFrame({"x": [1, 2]})
     hashes = [Local(f).sha256() for f in (frame, frame.copy(), frame + 1, frame.rename(columns={"x": "y"}))]
     assert hashes[0] == hashes[1] and len(set(hashes)) == 3
-    (tmp_path / "a").write_bytes(b"1")
-    (tmp_path / "b").write_bytes(b"2")
-    assert Local(frame, files=(tmp_path / "a",)).sha256() != Local(frame, files=(tmp_path / "b",)).sha256()
+    for name, how in (("a", "snappy"), ("b", "gzip"), ("c", "snappy")):
+        frame.to_parquet(tmp_path / f"{name}.parquet", compression=how)
+    a, b, c = (open_table("t", tmp_path / f"{name}.parquet").sha256() for name in "abc")
+    assert a == c == hashlib.sha256((tmp_path / "a.parquet").read_bytes()).hexdigest() != b
 
 
 def test_pairs_by_hand():

@@ -559,7 +559,7 @@ def test_a_clean_log_and_its_replay_are_at_parity(payments, tmp_path):
     assert 0.4 * len(payments.tables[1]) < len(log) < 0.6 * len(payments.tables[1])
     findings = sk.check(sk.replay_log(log, payments))
     parity = [f for f in findings if f.check == "parity" and f.statistic == "differ"]
-    assert {f.feature for f in parity} == set(payments.roles.features) and {f.value for f in parity} == {0.0}
+    assert {f.feature for f in parity} >= set(payments.roles.features) and {f.value for f in parity} == {0.0}
     assert not [f for f in findings if f.change == "skew" and f.verdict and f.verdict.alarm]
 
 
