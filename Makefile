@@ -76,6 +76,8 @@ BENCH ?= 1000
 bench-promise: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.false_alarms $(BENCH)
 	@echo
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.dependent $$(( $(BENCH) < 100 ? $(BENCH) : 100 ))
+	@echo
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.power $$(( $(BENCH) < 100 ? $(BENCH) : 100 ))
 
 # How often the cause is named right: 1,040 cases as files, skewkit's answers in each regime, and the score.
