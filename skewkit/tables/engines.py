@@ -142,7 +142,7 @@ class Local:
         if isinstance(self.source, pd.DataFrame):
             series = self.source[theirs]
         else:
-            series = _asked(self, [theirs], lambda source: _series(source.to_table(columns=[theirs]).column(0)))
+            series = _asked(self, [theirs], lambda source: _series(_valid(source.to_table(columns=[theirs]).column(0))))
         if self.keep is not None:
             series = series[self.keep].reset_index(drop=True)
         series = series if series.name == name else series.rename(name)
@@ -271,6 +271,12 @@ def _asked(table: Local, columns, ask):
         raise SkewkitError(
             f"{table.name}: cannot read {what} of {table.uri or 'what was given'}: {table.explain(e, columns)}"
         ) from None
+
+
+def _valid(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column, whose texts and lists lie where it says; of a damaged file they may not, and whoever reads them crashes."""
+    column.validate(full=True)
+    return column
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series:
