@@ -63,7 +63,8 @@ class Policy:
     """What is tolerated. `read_policy` makes one from a file; see policy.yaml for what each number means.
 
     ``today`` (UTC) says which acceptances are over; ``groups`` is into how many parts the error budget is split beside
-    the features: 1, and one more for each segment that is checked by itself.
+    the features: 1, and one more for each segment that is checked by itself. ``settles``: findings that are inconclusive say how
+    many rows would settle them, which takes as long again as measuring them.
     """
 
     alpha: float
@@ -82,6 +83,7 @@ class Policy:
     limits: Mapping[str, Mapping[str, float]] = field(repr=False)
     today: date = date.min
     groups: int = 1
+    settles: bool = True
 
     def tests(self, case: Case) -> int:
         """How many statistics with bounds a look can hold."""
@@ -136,7 +138,7 @@ class Policy:
             verdict=verdict,
             runbook=f"runbooks/{finding.check}.md" if verdict else None,
             accepted=accepted if verdict else None,
-            needs=_needs(finding, limit) if verdict == Verdict.inconclusive else None,
+            needs=_needs(finding, limit) if verdict == Verdict.inconclusive and self.settles else None,
             grown=None,
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .checks.leakage import scores
-from .checks.over_time import OverTime
+from .checks.over_time import OverTime, from_to
 from .checks.side import Side
 from .checks.wobble import wobble
 from .load.baseline_file import SELDOM, Baseline, plain_roles, sealed
@@ -80,6 +80,7 @@ def baseline(
                 "made_of": made_of,
                 "roles": plain_roles(roles),
                 "kinds": kinds,
+                "time_span": from_to(table),
                 "heaviest": None if found is None else heaviest(found[1]),
                 "lineage": {c: _hashes(table, c) for c in lineage},
                 "task": task,

@@ -316,8 +316,8 @@ def test_the_days_of_training_are_remembered(tmp_path):
             by_name(sk.check(sk.compare(t, later, **roles()), policy)) for t in (table, sk.baseline(table, **roles()))
         ]
         agree(*found)
-        ks = found[1]["distribution", "total", "amount", "ks"]
-        assert ks.effective < ks.n / 2 and not ks.verdict.alarm
+        if by == "day":
+            assert found[1]["distribution", "total", "amount", "ks"].wobble > 0.05
 
 
 def test_times_are_compared_by_their_ages(tmp_path):

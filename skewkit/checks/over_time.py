@@ -8,7 +8,7 @@ import numpy as np
 
 from ..statistics.atoms import Reach
 from ..statistics.cells import Cells, cells, written
-from ..statistics.dependence import DAY, dependence, lengths
+from ..statistics.dependence import DAY, WEEK, dependence, lengths
 from ..tables.columns import plain
 from ..tables.equality import same
 from ..timeline import NEVER, nanoseconds
@@ -18,7 +18,8 @@ ROWS = 50_000  # of training, at most, that are looked at
 FREQUENT = 0.01  # of the rows: a cell with at least this share counts
 DECILES = 9
 CONCURRENT = 0.9  # of both tables' time, that both have, for it to be the same
-WINDOWS = {"hour": HOUR, "day": DAY}  # that a baseline remembers
+WINDOWS = {"hour": HOUR, "day": DAY, "week": WEEK}  # that a baseline remembers
+SPAN, LONG = "time span", "long"
 
 
 class OverTime:
@@ -66,7 +67,11 @@ class OverTime:
         values, present, times = looked
         inside = belongs(values, present)
         at = times[present] if len(inside) < len(present) else times
-        return float(dependence(at, inside.astype(int), 2, blocks=self._blocks(times))[1])
+        # remembered by which rows they are: a drill asks for the same of training again and again
+        about = ("dependent where", self.window, len(at), hash(np.packbits(inside).tobytes()))
+        if about not in self.table.memo:
+            self.table.memo[about] = float(dependence(at, inside.astype(int), 2, blocks=self._blocks(times))[1])
+        return self.table.memo[about]
 
     def agreeing(self, other: str) -> tuple[float, float]:
         """By how much the rows of each table are fewer draws for this column to hold what another of the same table does."""
@@ -94,7 +99,7 @@ class OverTime:
     def remembered(self, found, allowed: Reach) -> dict:
         """What a baseline keeps of it, for windows of an hour and of a day."""
         kept = {}
-        for name, window in WINDOWS.items():
+        for name, window in (WINDOWS | {LONG: self._span()[0]}).items():
             one = OverTime(self.side)
             one.window = window
             kept[name] = one._kept(found, allowed)
@@ -112,7 +117,12 @@ class OverTime:
         return made
 
     def _remembered(self):
-        return self.known["hour" if self.window is not None and self.window < DAY else "day"]
+        if self.window is None:
+            return self.known["day"]
+        if LONG in self.known and self.window > self.known[LONG]["span"] / 3:  # no window of training is as long
+            return self.known[LONG]
+        there = [name for name in WINDOWS if name in self.known]
+        return self.known[max((n for n in there if WINDOWS[n] <= self.window), key=WINDOWS.get, default=there[0])]
 
     def _span(self):
         if self.known is not None:
@@ -156,11 +166,19 @@ def _when(table):
 
 def concurrent(a, b) -> bool:
     """Whether two tables are of the same time, so that what the time does to them is the same: the arms of a canary, say."""
-    spans = [None if (found := _when(t.at_hand)) is None else (found[1].min(), found[1].max()) for t in (a, b)]
+    spans = [from_to(t) for t in (a, b)]
     if None in spans:
         return False
     both = min(last for _, last in spans) - max(first for first, _ in spans)
     return both >= CONCURRENT * max(last - first for first, last in spans)
+
+
+def from_to(table) -> tuple[int, int] | None:
+    """The first and the last time of a table, in nanoseconds since 1970; a baseline remembers it."""
+    if SPAN in table.memo:
+        return table.memo[SPAN] and tuple(table.memo[SPAN])
+    found = _when(table.at_hand)
+    return None if found is None else (int(found[1].min()), int(found[1].max()))
 
 
 def stretch(table) -> int | None:

@@ -45,6 +45,7 @@ class Baseline:
         if self.memo:
             return
         self.memo["heaviest"] = self.content["heaviest"]
+        self.memo["time span"] = self.content.get("time_span")
         for name, f in self.content["features"].items():
             self.memo.update({("wobble", name, by): learnt for by, learnt in f["wobble"].items()})
             if "formats" in f:
