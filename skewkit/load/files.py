@@ -197,12 +197,7 @@ def over(
 
 
 def once(name: str, columns: Sequence[Any]) -> None:
-    """Refuse columns of one name, and names that are no text: a result could not hold them."""
-    if odd := [c for c in columns if not isinstance(c, str)]:
-        raise SkewkitError(
-            f"{name}: column {odd[0]!r} has a name that is a {type(odd[0]).__name__}; give each column a name that is text, "
-            f"such as frame.columns = frame.columns.map(str)"
-        )
+    """Refuse columns of one name."""
     if twice := sorted(str(c) for c, times in Counter(columns).items() if times > 1):
         raise SkewkitError(f"{name}: column {', '.join(twice)} is there twice; name each column once")
 
