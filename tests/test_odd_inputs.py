@@ -143,10 +143,11 @@ def test_a_name_that_is_no_text_is_read_as_text(name):
     r = pd.DataFrame({"id": AT, "q": X})
     r.insert(2, name, X)
     s = r.copy()
-    s[name] = 2 * X
+    called = str(r.columns[2])  # pandas itself may write None as nan
+    s.isetitem(2, 2 * X)
     result = sk.examine(sk.compare(r, s, r, key="id"))
     assert {f.feature for f in result.findings if f.check == "parity" and f.statistic == "differ" and f.value} == {
-        str(name)
+        called
     }
     page(document(Run("check", {}, Path("run"), Path("run")), result))
 
