@@ -24,7 +24,6 @@ from .columns import KINDS
 
 N = 4_000
 ROWS = np.arange(N)
-LOUD = ("warn", "breach")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ..checks.leakage import SCORES, Score
+from ..checks.over_time import SPAN
 from ..durable import write
 from ..names import expand
 from ..origin import called, stamped
@@ -45,7 +46,7 @@ class Baseline:
         if self.memo:
             return
         self.memo["heaviest"] = self.content["heaviest"]
-        self.memo["time span"] = self.content.get("time_span")
+        self.memo[SPAN] = self.content.get("time_span")
         for name, f in self.content["features"].items():
             self.memo.update({("wobble", name, by): learnt for by, learnt in f["wobble"].items()})
             if "formats" in f:
